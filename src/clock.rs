@@ -1,0 +1,76 @@
+//! Time and randomness, handed in as parameters.
+//!
+//! No decision depends on the clock: it stamps rows and log lines only. The
+//! single source of randomness is [`AttemptId::random`].
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::{Timestamp, Unit};
+use uuid::Uuid;
+
+/// The current time, to the millisecond.
+pub trait Clock: Send + Sync + fmt::Debug {
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.round(Unit::Millisecond).unwrap_or(now)
+    }
+}
+
+/// A clock that stands still until it is moved; for tests.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    milliseconds: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock that shows `now`, cut to whole milliseconds.
+    pub fn at(now: Timestamp) -> Self {
+        Self { milliseconds: AtomicI64::new(now.as_millisecond()) }
+    }
+
+    /// Moves the clock forward by `milliseconds`.
+    pub fn advance(&self, milliseconds: i64) {
+        self.milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.milliseconds.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The identity of one try to point a tag, made by the process that tries.
+///
+/// Random (UUID version 4), so that two replicas, or one before and after a
+/// crash, never use the same one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct AttemptId(Uuid);
+
+impl AttemptId {
+    #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The sixteen bytes, as the ledger stores them.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}

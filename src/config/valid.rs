@@ -1,0 +1,116 @@
+//! The configuration as the program runs it: checked, complete, no options left.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+
+use crate::policy::Policy;
+
+/// Everything `serve` needs.
+#[derive(Debug)]
+pub struct Config {
+    /// The data listener.
+    pub listen: SocketAddr,
+    pub server: Server,
+    pub upstream: Upstream,
+    pub ledger: Ledger,
+    pub admin: Admin,
+    pub pulls: Pulls,
+    pub log: Log,
+    pub policy: Policy,
+    /// Where the policy was read from; for log lines.
+    pub policy_file: PathBuf,
+}
+
+/// `[server]`: what clients may do.
+#[derive(Debug)]
+pub struct Server {
+    /// Time for a request's head to arrive. Default 30 s.
+    pub header_timeout: Duration,
+    /// Longest pause in a body, either way. Default 60 s.
+    pub body_idle_timeout: Duration,
+    /// Largest manifest, in bytes. Default 4 MiB.
+    pub manifest_limit: usize,
+    /// How long shutdown waits for running requests. Default 30 s.
+    pub drain_timeout: Duration,
+    /// Whether `X-Forwarded-*` of clients is believed. Default false.
+    pub trust_forwarded: bool,
+    /// Paths outside `/v2/` that pass, such as a token endpoint: exact, or a
+    /// prefix where they end in `/`.
+    pub passthrough: Vec<String>,
+}
+
+/// `[upstream]`: the registry.
+#[derive(Debug)]
+pub struct Upstream {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    pub authority: Authority,
+    /// Path prefix without trailing slash, such as `/registry`; empty for none.
+    pub prefix: String,
+    /// The registry's name in the ledger. Default `default`.
+    pub name: String,
+    /// PEM file with the authorities that sign the registry's certificate;
+    /// `None` trusts those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the client's `Host` is passed on. Default true.
+    pub preserve_host: bool,
+    /// Time to open a connection, TLS included. Default 5 s.
+    pub connect_timeout: Duration,
+    /// Time for an answer to begin once the request is sent. Default 60 s.
+    pub response_timeout: Duration,
+    /// Time for one manifest request, whole. Default 30 s.
+    pub manifest_timeout: Duration,
+    /// How many idle connections are kept. Default 64.
+    pub idle_connections: usize,
+    /// How long an idle connection is kept. Default 90 s.
+    pub idle_timeout: Duration,
+}
+
+/// `[ledger]`.
+#[derive(Debug)]
+pub struct Ledger {
+    /// The file of the embedded engine, from `sqlite:FILE`.
+    pub sqlite: PathBuf,
+}
+
+/// `[admin]`: the second listener.
+#[derive(Debug)]
+pub struct Admin {
+    pub listen: SocketAddr,
+}
+
+/// `[pulls]`.
+#[derive(Debug)]
+pub struct Pulls {
+    /// What a pull by an immutable tag gets when the ledger gives no answer and
+    /// memory does not know the tag. Default serve.
+    pub when_ledger_is_down: WhenLedgerIsDown,
+    /// How often a pinned tag is compared with the registry's own pointer while
+    /// it is being pulled. Default 1 minute; zero never does.
+    pub drift_check_interval: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WhenLedgerIsDown {
+    /// Serve what the registry's pointer says.
+    Serve,
+    /// Answer 503.
+    Refuse,
+}
+
+/// `[log]`.
+#[derive(Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A tracing filter such as `info` or `pushonce=debug`.
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    Text,
+    Json,
+}

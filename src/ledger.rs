@@ -1,0 +1,180 @@
+//! The ledger: which bytes an immutable tag means.
+//!
+//! The ledger is the truth; the registry's tag pointer is only a copy of it. A
+//! row says what a tag means, and its primary key decides every race. Nothing
+//! here looks at a clock to decide: times are stamps for people.
+//!
+//! ```text
+//!            claim                confirm                burn
+//! (no row) ─────────▶ Open(D) ─────────────▶ Sealed(D) ─────────▶ Burnt(D)
+//!     ▲  └─ adopt ───────┼──── yield_to ───▶    ▲
+//!     └──── withdraw ────┘         adopt ───────┘      Open, Sealed ─ lift ─▶ Lifted
+//! ```
+//! `Lifted` counts as no row: the policy stopped calling the tag immutable.
+
+pub mod memory;
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::clock::AttemptId;
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// One tag of one repository.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TagKey {
+    pub repository: RepositoryName,
+    pub tag: Tag,
+}
+
+impl fmt::Display for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.repository, self.tag)
+    }
+}
+
+impl fmt::Debug for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a row says about its tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Claimed for a digest; nobody has been told yet that the push succeeded.
+    Open,
+    /// Means its digest for ever.
+    Sealed,
+    /// Deleted; never to be used again.
+    Burnt,
+}
+
+/// How a tag came to mean its digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Pushed through the gate.
+    Pushed,
+    /// Found in the registry.
+    Adopted,
+}
+
+/// A row of the ledger.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    pub digest: Digest,
+    pub state: State,
+    pub origin: Origin,
+    /// When the tag reached its state.
+    pub since: Timestamp,
+}
+
+/// The right to point one tag at one digest, and the duty to say how it went.
+///
+/// Only a ledger makes one, and only the upstream's `point` takes one. Dropping
+/// it leaves the attempt open, which is always safe: whoever comes next rolls
+/// the claim forward.
+#[must_use = "an attempt ends by confirm, yield_to or withdraw; dropped, it stays open"]
+#[derive(PartialEq, Eq, Debug)]
+pub struct Claim {
+    key: TagKey,
+    digest: Digest,
+    attempt: AttemptId,
+}
+
+impl Claim {
+    pub fn key(&self) -> &TagKey {
+        &self.key
+    }
+
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
+    }
+}
+
+/// The answer to [`Ledger::claim`].
+#[derive(PartialEq, Eq, Debug)]
+pub enum Claimed {
+    /// The tag is claimed for the digest, by this attempt among others.
+    Granted(Claim),
+    /// The tag already means this very digest. The claim allows the tag to be
+    /// pointed at it again, in case the registry's pointer was lost or moved.
+    AlreadySealed(Claim, Record),
+    /// The tag is bound to other bytes, or burnt. Nothing was written.
+    Taken(Record),
+}
+
+/// Why the ledger gave no answer. None of these says that nothing happened: a
+/// write may have been carried out or not, so nothing is acknowledged and
+/// nothing is freed.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    #[error("the ledger is unavailable: {0}")]
+    Unavailable(String),
+    #[error("the ledger holds a row that cannot be read: {0}")]
+    Corrupt(String),
+    /// The row no longer lets this claim through; see [`Ledger::confirm`].
+    #[error("the claim of {key} for {digest} does not hold any more")]
+    ClaimLost { key: TagKey, digest: Digest },
+}
+
+/// The operations of the ledger. Every engine passes the same suite.
+///
+/// A method that returns `Ok` has made its effect durable.
+#[async_trait]
+pub trait Ledger: Send + Sync + fmt::Debug {
+    /// The row of a tag, lifted rows left out.
+    async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError>;
+
+    /// Every row of a repository, lifted rows left out, ordered by tag.
+    async fn records(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Record)>, LedgerError>;
+
+    /// Claims a tag for a digest: insert if absent, and join an open claim for
+    /// the same digest. One atomic step; of two claims for different digests
+    /// exactly one is granted. Opens `attempt`.
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError>;
+
+    /// Seals the tag and ends every attempt. Also succeeds when another attempt
+    /// for the same digest has sealed it before. If the row is gone, burnt,
+    /// lifted or bound to another digest: [`LedgerError::ClaimLost`], and the
+    /// push must not be acknowledged.
+    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError>;
+
+    /// Ends an attempt that certainly did not and will not point the tag. Frees
+    /// the claim if it is open and this was its only attempt.
+    async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError>;
+
+    /// The registry already held `found` under the claimed tag: seals the tag
+    /// with `found` if it is still open, ending every attempt, and returns what
+    /// the tag means now. A claim that was sealed meanwhile keeps its digest.
+    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError>;
+
+    /// Enters a tag that the registry already holds: insert if absent as
+    /// sealed; an open claim for the same digest is sealed. Returns the row that
+    /// stands, which may name another digest, be open for one, or be burnt.
+    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError>;
+
+    /// Turns a sealed or open row into a tombstone, for good. Returns whether
+    /// there was a row to burn (a row that is burnt already counts).
+    async fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError>;
+
+    /// Marks an open or sealed row as lifted and ends its attempts. A tombstone
+    /// stays. Returns whether a row was lifted.
+    async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError>;
+
+    /// How many claims are open.
+    async fn open_claims(&self) -> Result<u64, LedgerError>;
+
+    /// Whether the ledger can be read and written.
+    async fn ping(&self) -> Result<(), LedgerError>;
+}

@@ -1,0 +1,16 @@
+//! pushonce: a reverse proxy that makes the release tags of an OCI registry
+//! immutable.
+//!
+//! A request is parsed once ([`gate`] `classify`), judged by the [`policy`], and
+//! carried out against the [`upstream`] registry. The first push of an immutable
+//! tag is claimed in the [`ledger`] before the tag is pointed; from then on the
+//! ledger, not the registry, says what the tag means. `docs/ARCHITECTURE.md`
+//! follows one push through the files.
+//!
+//! A module uses only modules above it in this list.
+
+pub mod clock;
+pub mod oci;
+pub mod policy;
+pub mod ledger;
+pub mod config;

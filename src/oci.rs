@@ -1,0 +1,13 @@
+//! The words of the OCI distribution specification, parsed.
+//!
+//! A value of these types has passed the grammar of the specification, so the
+//! rest of the code never meets a name that a registry could read differently.
+
+pub mod error;
+pub mod manifest;
+pub mod name;
+pub mod reference;
+
+pub use error::{ErrorCode, error_body};
+pub use name::RepositoryName;
+pub use reference::{Algorithm, Digest, Reference, Tag};

@@ -1,0 +1,149 @@
+//! What a manifest says about itself, read no further than the gate needs.
+
+use http::HeaderValue;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::Digest;
+
+/// Every manifest type a registry may hold, and anything else. docker-registry
+/// answers 404, or the digest of a child, for an existing tag whose type is not
+/// named here.
+pub const ACCEPT_EVERY_MANIFEST: HeaderValue = HeaderValue::from_static(
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json, */*",
+);
+
+/// Why a body is not a manifest that a tag can be put on.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    #[error("the manifest is empty")]
+    Empty,
+    #[error("the manifest is not a JSON object: {0}")]
+    NotJson(serde_json::Error),
+    #[error("the manifest writes the key `{0}` twice or in other letters, so that two programs could read it differently")]
+    AmbiguousKey(String),
+    #[error("`schemaVersion` is {0}, not 2: manifests of schema version 1 carry the tag inside and cannot be checked")]
+    SchemaVersion(Value),
+    #[error(
+        "Content-Type `{0}` is read as schema version 1 by registries: such manifests carry the tag inside and cannot be checked"
+    )]
+    MediaType(String),
+}
+
+/// A body that is a manifest of schema version 2, with the manifests it lists.
+#[derive(Debug)]
+pub struct Manifest {
+    children: Vec<Digest>,
+}
+
+impl Manifest {
+    /// Reads `body`, which was sent with `content_type`.
+    ///
+    /// Refused are schema 1 manifests however they are disguised: by type, by a
+    /// type that registries read as schema 1 (none, `application/json`), by
+    /// `schemaVersion`, or by a key that only a reader who ignores case finds.
+    pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, ManifestError> {
+        if body.is_empty() {
+            return Err(ManifestError::Empty);
+        }
+        let full = content_type.unwrap_or_default();
+        let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let is_schema_1 = essence.starts_with("application/vnd.docker.distribution.manifest.v1");
+        if is_schema_1 || essence.is_empty() || essence == "application/json" {
+            return Err(ManifestError::MediaType(full.to_owned()));
+        }
+        let object = parse_object(body)?;
+        for key in object.keys() {
+            let twins = object.keys().filter(|other| same_to_go(other, key)).count();
+            let disguised = MEANINGFUL.iter().any(|meaningful| same_to_go(key, meaningful) && key != meaningful);
+            if twins > 1 || disguised {
+                return Err(ManifestError::AmbiguousKey(key.clone()));
+            }
+        }
+        match object.get("schemaVersion") {
+            Some(version) if *version == 2 && !object.contains_key("fsLayers") => Ok(Self::of(&object)),
+            version => Err(ManifestError::SchemaVersion(version.cloned().unwrap_or_default())),
+        }
+    }
+
+    /// Reads a body that the registry already holds, whatever its type or version.
+    pub fn parse_stored(body: &[u8]) -> Result<Self, ManifestError> {
+        parse_object(body).map(|object| Self::of(&object))
+    }
+
+    fn of(object: &Map<String, Value>) -> Self {
+        let lists = object.iter().filter(|(key, _)| same_to_go(key, "manifests"));
+        let descriptors = lists.filter_map(|(_, list)| list.as_array()).flatten().filter_map(Value::as_object);
+        let fields = descriptors.flatten().filter(|(key, _)| same_to_go(key, "digest"));
+        // A digest of another algorithm cannot be named in a request, which is parsed
+        // as strictly, so it needs no guard.
+        let children = fields.filter_map(|(_, value)| Digest::parse(value.as_str()?).ok()).collect();
+        Self { children }
+    }
+
+    /// The manifests that an index lists; empty for an image manifest.
+    pub fn children(&self) -> &[Digest] {
+        &self.children
+    }
+}
+
+/// The keys that decide what a manifest is.
+const MEANINGFUL: [&str; 3] = ["schemaVersion", "manifests", "fsLayers"];
+
+fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ManifestError> {
+    serde_json::from_slice(body).map_err(ManifestError::NotJson)
+}
+
+/// Whether Go's `encoding/json`, which most registries use, takes the two keys
+/// for the same: it compares under Unicode case folding.
+fn same_to_go(left: &str, right: &str) -> bool {
+    let fold = |text: &str| text.chars().flat_map(char::to_uppercase).collect::<String>();
+    left == right || fold(left) == fold(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+
+    #[test]
+    fn an_index_lists_its_children() {
+        let child = Digest::of(crate::oci::Algorithm::Sha256, b"child");
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{child}","size":5}}]}}"#);
+        let parsed = Manifest::parse(Some("application/vnd.oci.image.index.v1+json"), index.as_bytes()).expect("an index");
+        assert_eq!(parsed.children(), [child]);
+    }
+
+    #[test]
+    fn schema_1_is_refused_however_it_is_disguised() {
+        let body = br#"{"schemaVersion":2}"#;
+        for disguise in [
+            None,
+            Some(""),
+            Some("application/json"),
+            Some("application/json; charset=utf-8"),
+            Some(" Application/JSON "),
+            Some("application/vnd.docker.distribution.manifest.v1+json"),
+            Some("application/vnd.docker.distribution.manifest.v1+prettyjws"),
+        ] {
+            assert!(Manifest::parse(disguise, body).is_err(), "{disguise:?} was accepted");
+        }
+        assert!(Manifest::parse(Some(OCI), body).is_ok());
+        assert!(Manifest::parse(Some(OCI), br#"{"schemaVersion":1,"tag":"1.4.0"}"#).is_err());
+        assert!(Manifest::parse(Some(OCI), br#"{"schemaVersion":2,"fsLayers":[]}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_not_a_manifest_is_named() {
+        let message = |body: &[u8]| Manifest::parse(Some(OCI), body).expect_err("refused").to_string();
+        assert_eq!(message(b""), "the manifest is empty");
+        assert!(message(b"{").starts_with("the manifest is not a JSON object: "));
+        assert!(message(b"[]").starts_with("the manifest is not a JSON object: "));
+        assert!(message(b"{}").contains("`schemaVersion` is null"));
+        assert!(message(r#"{"schemaVersion":2,"\u017fchemaversion":1}"#.as_bytes()).contains("in other letters"));
+        assert!(message(br#"{"schemaVersion":2,"Manifests":[]}"#).contains("`Manifests`"));
+    }
+}

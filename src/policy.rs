@@ -1,0 +1,3 @@
+//! The tag policy: ordered rules, first match decides. Pure: no input or output.
+#[derive(Debug)]
+pub struct Policy;
