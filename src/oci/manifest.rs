@@ -35,7 +35,15 @@ pub enum ManifestError {
 /// A body that is a manifest of schema version 2, with the manifests it lists.
 #[derive(Debug)]
 pub struct Manifest {
-    children: Vec<Digest>,
+    children: Vec<Child>,
+}
+
+/// A manifest that an index lists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Child {
+    pub digest: Digest,
+    /// Whether it may list manifests itself: anything but an image manifest.
+    pub may_be_index: bool,
 }
 
 impl Manifest {
@@ -76,18 +84,30 @@ impl Manifest {
     fn of(object: &Map<String, Value>) -> Self {
         let lists = object.iter().filter(|(key, _)| same_to_go(key, "manifests"));
         let descriptors = lists.filter_map(|(_, list)| list.as_array()).flatten().filter_map(Value::as_object);
-        let fields = descriptors.flatten().filter(|(key, _)| same_to_go(key, "digest"));
-        // A digest of another algorithm cannot be named in a request, which is parsed
-        // as strictly, so it needs no guard.
-        let children = fields.filter_map(|(_, value)| Digest::parse(value.as_str()?).ok()).collect();
-        Self { children }
+        Self { children: descriptors.flat_map(children).collect() }
     }
 
     /// The manifests that an index lists; empty for an image manifest.
-    pub fn children(&self) -> &[Digest] {
+    pub fn children(&self) -> &[Child] {
         &self.children
     }
 }
+
+/// What one descriptor names; more than one digest only where its key is written
+/// in two ways. A digest of another algorithm cannot be named in a request, which
+/// is parsed as strictly, so it needs no guard.
+fn children(descriptor: &Map<String, Value>) -> Vec<Child> {
+    let texts = |name: &'static str| {
+        descriptor.iter().filter(move |(key, _)| same_to_go(key, name)).filter_map(|(_, value)| value.as_str())
+    };
+    let mut media_types = texts("mediaType").peekable();
+    let is_image = media_types.peek().is_some() && media_types.all(|media_type| IMAGE_MANIFESTS.contains(&media_type));
+    texts("digest").filter_map(|text| Digest::parse(text).ok()).map(|digest| Child { digest, may_be_index: !is_image }).collect()
+}
+
+/// The types of manifests that list no manifests.
+const IMAGE_MANIFESTS: [&str; 2] =
+    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
 
 /// The keys that decide what a manifest is.
 const MEANINGFUL: [&str; 3] = ["schemaVersion", "manifests", "fsLayers"];
@@ -111,10 +131,11 @@ mod tests {
 
     #[test]
     fn an_index_lists_its_children() {
-        let child = Digest::of(crate::oci::Algorithm::Sha256, b"child");
-        let index = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{child}","size":5}}]}}"#);
+        let digest = Digest::of(crate::oci::Algorithm::Sha256, b"child");
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{digest}"}},{{"digest":"{digest}","mediaType":"{OCI}"}}]}}"#);
         let parsed = Manifest::parse(Some("application/vnd.oci.image.index.v1+json"), index.as_bytes()).expect("an index");
-        assert_eq!(parsed.children(), [child]);
+        let child = |may_be_index| Child { digest: digest.clone(), may_be_index };
+        assert_eq!(parsed.children(), [child(true), child(false)]);
     }
 
     #[test]

@@ -63,6 +63,8 @@ impl Tag {
 }
 
 impl Algorithm {
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+
     fn of_prefix(prefix: &str) -> Option<Self> {
         match prefix {
             "sha256" => Some(Self::Sha256),
@@ -102,6 +104,10 @@ impl Digest {
         let hash = digest::digest(algorithm.implementation(), bytes);
         let text = format!("{}:{}", algorithm.prefix(), HEXLOWER.encode(hash.as_ref()));
         Self { algorithm, text: Arc::from(text) }
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// Whether `bytes` are what this digest names, in its own algorithm.
@@ -186,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_digest_names_exact_bytes_in_its_own_algorithm() {
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        for algorithm in Algorithm::ALL {
             let digest = Digest::of(algorithm, b"abc");
             assert_eq!(Digest::parse(digest.as_str()).expect("own rendering"), digest);
             assert!(digest.names(b"abc"));

@@ -1,0 +1,246 @@
+//! The story: classify, decide, digest first, claim, point, confirm, answer.
+//!
+//! A read streams and ends with its client. A write is read whole, and then runs
+//! in a task of its own that the client's hanging up does not stop.
+
+mod caller;
+mod classify;
+mod decision;
+mod delete;
+mod drift;
+mod hold;
+mod intent;
+mod moving;
+mod needs;
+mod pull;
+mod push;
+mod query;
+mod rights;
+mod rollforward;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request};
+use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use moka::sync::Cache;
+use tokio_util::task::TaskTracker;
+
+use self::caller::Caller;
+use self::decision::Decision;
+use self::drift::DriftWatch;
+use self::intent::{Intent, Pass};
+use self::needs::{NeedsCache, Stripes};
+use self::rights::Rights;
+use crate::answer::Answer;
+use crate::clock::{AttemptId, Clock};
+use crate::config::valid::{self, WhenLedgerIsDown};
+use crate::ledger::{Ledger, TagKey};
+use crate::metrics::Metrics;
+use crate::oci::Digest;
+use crate::policy::Policy;
+use crate::refusal::Refusal;
+use crate::upstream::body::RequestBody;
+use crate::upstream::{Outgoing, Upstream};
+
+pub use self::classify::classify;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const WARNING: HeaderName = http::header::WARNING;
+
+/// The most sealed tags that memory keeps for the time the ledger is down.
+const MOST_KNOWN: u64 = 100_000;
+
+/// Everything that a decision needs.
+#[derive(Debug)]
+pub struct Gate {
+    policy: Policy,
+    ledger: Arc<dyn Ledger>,
+    upstream: Upstream,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+    when_ledger_is_down: WhenLedgerIsDown,
+    rights: Rights,
+    drift: DriftWatch,
+    needs: NeedsCache,
+    stripes: Stripes,
+    /// Sealed tags seen before; asked only while the ledger gives no answer.
+    known: Cache<TagKey, Digest>,
+    tasks: TaskTracker,
+    request_ids: RequestIds,
+}
+
+#[derive(Debug)]
+struct Limits {
+    manifest: usize,
+    body_idle: Duration,
+    passthrough: Vec<String>,
+}
+
+impl Gate {
+    /// `tasks` runs what must finish; shutdown waits for it.
+    pub fn new(
+        policy: Policy,
+        ledger: Arc<dyn Ledger>,
+        upstream: Upstream,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        server: &valid::Server,
+        pulls: &valid::Pulls,
+        tasks: TaskTracker,
+    ) -> Self {
+        let limits = Limits {
+            manifest: server.manifest_limit,
+            body_idle: server.body_idle_timeout,
+            passthrough: server.passthrough.clone(),
+        };
+        Self {
+            policy,
+            ledger,
+            upstream,
+            clock,
+            metrics,
+            limits,
+            when_ledger_is_down: pulls.when_ledger_is_down,
+            rights: Rights::new(),
+            drift: DriftWatch::new(pulls.drift_check_interval),
+            needs: NeedsCache::new(),
+            stripes: Stripes::default(),
+            known: Cache::new(MOST_KNOWN),
+            tasks,
+            request_ids: RequestIds::new(),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn serve(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Answer {
+        let (head, body) = request.into_parts();
+        let Parts { method, uri, headers, .. } = head;
+        let caller = Arc::new(Caller { headers: self.upstream.prepare(headers, peer), request_id: self.request_ids.next() });
+        match classify(&method, &uri, &self.limits.passthrough) {
+            Ok(Intent::Pass(pass)) => {
+                let mut decision = Decision::new(pass.kind.as_str());
+                let result = self.pass(&caller, pass, body, &mut decision).await;
+                self.finish(&caller, decision, result)
+            }
+            Ok(Intent::Pull(pull)) => {
+                let mut decision = Decision::new("pull");
+                let result = self.pull(&caller, pull, &mut decision).await;
+                self.finish(&caller, decision, result)
+            }
+            Ok(write) => {
+                let body = self.read_whole(body).await;
+                self.outliving_the_client(caller, write, body).await
+            }
+            Err(refusal) => {
+                drop(self.read_whole(body).await);
+                self.finish(&caller, Decision::new("other"), Err(refusal))
+            }
+        }
+    }
+
+    /// Runs a write to its end, whether or not anybody still waits for the answer.
+    async fn outliving_the_client(self: Arc<Self>, caller: Arc<Caller>, write: Intent, body: Result<Bytes, Refusal>) -> Answer {
+        let request_id = caller.request_id.clone();
+        let tasks = self.tasks.clone();
+        let running = tasks.spawn(async move {
+            let mut decision = Decision::new(if matches!(write, Intent::Push(_)) { "push" } else { "delete" });
+            let result = match body {
+                Ok(body) => self.write(&caller, write, body, &mut decision).await,
+                Err(refusal) => Err(refusal),
+            };
+            self.finish(&caller, decision, result)
+        });
+        match running.await {
+            Ok(answer) => answer,
+            Err(cause) => {
+                tracing::error!(request = request_id, %cause, "a write ended without an answer");
+                Refusal::Internal(cause.to_string()).into_answer(&request_id)
+            }
+        }
+    }
+
+    async fn write(&self, caller: &Caller, write: Intent, body: Bytes, decision: &mut Decision) -> Result<Answer, Refusal> {
+        match write {
+            Intent::Push(push) => self.push(caller, push, body, decision).await,
+            Intent::DeleteTag(delete) => self.delete_tag(caller, delete, decision).await,
+            Intent::DeleteManifest(delete) => self.delete_manifest(caller, delete, decision).await,
+            Intent::DeleteBlob(delete) => self.delete_blob(caller, delete, decision).await,
+            Intent::Pass(_) | Intent::Pull(_) => Err(Refusal::Internal("a read was taken for a write".to_owned())),
+        }
+    }
+
+    /// Passes a request on and streams both bodies.
+    async fn pass(&self, caller: &Caller, pass: Pass, body: Incoming, decision: &mut Decision) -> Result<Answer, Refusal> {
+        decision.about_repository(pass.repository.as_ref());
+        let is_read = pass.method.is_safe();
+        let body = if is_read { RequestBody::empty() } else { RequestBody::client(body, self.limits.body_idle) };
+        let headers = caller.headers.clone();
+        let outgoing = Outgoing { method: pass.method, target: pass.target, headers, body, repeatable: is_read };
+        Ok(self.upstream.forward(outgoing).await?.map(Into::into))
+    }
+
+    /// Turns the outcome into the answer, and writes the one line about it.
+    fn finish(&self, caller: &Caller, mut decision: Decision, result: Result<Answer, Refusal>) -> Answer {
+        let (mut answer, cause) = match result {
+            Ok(answer) => (answer, None),
+            Err(refusal) => {
+                decision.refused(&refusal, &self.metrics);
+                let cause = refusal.cause();
+                (refusal.into_answer(&caller.request_id), Some(cause))
+            }
+        };
+        if let Ok(id) = HeaderValue::from_str(&caller.request_id) {
+            answer.headers_mut().insert(X_REQUEST_ID, id);
+        }
+        decision.record(caller, answer.status(), cause.as_deref(), &self.metrics);
+        answer
+    }
+
+    /// Reads a body that must be small. What is over the limit is read too, up to
+    /// four times as much, because many clients read no answer before they have
+    /// sent everything.
+    async fn read_whole(&self, body: Incoming) -> Result<Bytes, Refusal> {
+        let limit = self.limits.manifest;
+        let body = RequestBody::client(body, self.limits.body_idle);
+        match Limited::new(body, limit.saturating_mul(4)).collect().await.map(Collected::to_bytes) {
+            Ok(whole) if whole.len() > limit => Err(Refusal::TooLarge(limit)),
+            Ok(whole) => Ok(whole),
+            Err(cause) if cause.is::<LengthLimitError>() => Err(Refusal::TooLarge(limit)),
+            Err(cause) => Err(Refusal::Body(cause.to_string())),
+        }
+    }
+}
+
+/// Adds a `Warning` that crane, oras, regctl and podman show (RFC 7234, section
+/// 5.5; distribution-spec, "Warnings").
+fn warn(answer: &mut Answer, text: &str) {
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+        answer.headers_mut().append(WARNING, value);
+    }
+}
+
+/// Ids that tell requests apart, across processes as well.
+#[derive(Debug)]
+struct RequestIds {
+    process: String,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let process = AttemptId::random().to_string()[..12].to_owned();
+        Self { process, count: AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> String {
+        format!("{}-{}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,113 @@
+//! One line per decision: what was asked, what was decided, by which rule.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::StatusCode;
+
+use super::caller::Caller;
+use crate::ledger::TagKey;
+use crate::metrics::Metrics;
+use crate::oci::{Digest, RepositoryName};
+use crate::policy::Verdict;
+use crate::refusal::Refusal;
+
+/// Gathers what is known of a request until it is answered.
+#[derive(Debug)]
+pub struct Decision {
+    kind: &'static str,
+    started: Instant,
+    repository: Option<RepositoryName>,
+    reference: Option<String>,
+    digest: Option<Digest>,
+    rule: Option<Arc<str>>,
+    verdict: &'static str,
+    /// Whether the registry has let this client do anything.
+    accepted: bool,
+}
+
+impl Decision {
+    pub fn new(kind: &'static str) -> Self {
+        let started = Instant::now();
+        Self { kind, started, repository: None, reference: None, digest: None, rule: None, verdict: "passed", accepted: false }
+    }
+
+    pub fn about(&mut self, repository: &RepositoryName, reference: impl Into<String>) {
+        self.repository = Some(repository.clone());
+        self.reference = Some(reference.into());
+    }
+
+    pub fn about_tag(&mut self, key: &TagKey, verdict: &Verdict) {
+        self.about(&key.repository, key.tag.as_str());
+        self.rule = Some(Arc::clone(&verdict.rule));
+    }
+
+    pub fn about_repository(&mut self, repository: Option<&RepositoryName>) {
+        self.repository = repository.cloned();
+    }
+
+    pub fn digest(&mut self, digest: &Digest) {
+        self.digest = Some(digest.clone());
+    }
+
+    pub fn rule(&mut self, verdict: &Verdict) {
+        self.rule = Some(Arc::clone(&verdict.rule));
+    }
+
+    pub fn verdict(&mut self, verdict: &'static str) {
+        self.verdict = verdict;
+    }
+
+    /// The registry accepted this client's credentials.
+    pub fn accepted(&mut self) {
+        self.accepted = true;
+    }
+
+    /// Takes over what a refusal knows better.
+    pub fn refused(&mut self, refusal: &Refusal, metrics: &Metrics) {
+        self.verdict = refusal.verdict();
+        match refusal {
+            Refusal::Immutable(refused) => {
+                self.about_tag(&refused.key, &refused.verdict);
+                metrics.refusal(&refused.verdict.rule, "enforce");
+            }
+            Refusal::Delete { rule, .. } => {
+                self.rule = Some(Arc::clone(rule));
+                metrics.refusal(rule, "enforce");
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the line and counts the request.
+    pub fn record(self, caller: &Caller, status: StatusCode, cause: Option<&str>, metrics: &Metrics) {
+        metrics.request(self.kind, self.verdict);
+        // The names of the fields are documented in docs/OPERATIONS.md.
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "pushonce::decision",
+                    $level,
+                    request = caller.request_id.as_str(),
+                    kind = self.kind,
+                    repository = self.repository.as_ref().map(RepositoryName::as_str),
+                    reference = self.reference.as_deref(),
+                    digest = self.digest.as_ref().map(Digest::as_str),
+                    rule = self.rule.as_deref(),
+                    verdict = self.verdict,
+                    status = status.as_u16(),
+                    duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                    who = self.accepted.then(|| caller.claimed_user()).flatten().as_deref(),
+                    cause,
+                    "{} {}", self.kind, self.verdict
+                )
+            };
+        }
+        match self.verdict {
+            "failed" => line!(tracing::Level::ERROR),
+            "undecided" => line!(tracing::Level::WARN),
+            "passed" => line!(tracing::Level::DEBUG),
+            _ => line!(tracing::Level::INFO),
+        }
+    }
+}

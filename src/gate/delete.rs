@@ -1,0 +1,186 @@
+//! Deletes: an immutable tag, and what it needs, stay unless its rule lets it go.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+
+use super::{Gate, warn};
+use super::caller::Caller;
+use super::decision::Decision;
+use super::intent::Delete;
+use crate::answer::Answer;
+use crate::ledger::{Record, State, TagKey};
+use crate::oci::{Digest, RepositoryName};
+use crate::policy::{Delete as DeleteRule, Verdict};
+use crate::refusal::Refusal;
+use crate::upstream::{Listed, Outgoing};
+use crate::upstream::body::RequestBody;
+
+impl Gate {
+    /// Deletes a tag. An immutable tag that its rule lets go is deleted upstream
+    /// first and burnt after: until then its row keeps other bytes out, and whether
+    /// this client may delete at all is the registry's to say.
+    pub(super) async fn delete_tag(&self, caller: &Caller, delete: Delete<TagKey>, decision: &mut Decision) -> Result<Answer, Refusal> {
+        let key = &delete.what;
+        let verdict = self.policy.decide(&key.repository, &key.tag);
+        decision.about_tag(key, &verdict);
+        if !verdict.is_immutable() {
+            let mut answer = self.forward_delete(caller, &delete).await?;
+            if verdict.is_audited() && answer.status().is_success() {
+                decision.verdict("would_refuse");
+                self.metrics.refusal(&verdict.rule, "audit");
+                warn(&mut answer, &format!("tag {key} would not be deleted: rule \"{}\" (audit) makes it immutable", verdict.rule));
+            }
+            return Ok(answer);
+        }
+        let record = match self.metrics.ledger("lookup", self.ledger.lookup(key)).await? {
+            Some(record) => Some(record),
+            None => self.adopt_before_delete(caller, key).await?,
+        };
+        match record {
+            Some(record) if record.state != State::Burnt => {
+                self.visible(caller, &key.repository, &record).await?;
+                decision.accepted();
+                decision.digest(&record.digest);
+                if verdict.delete == DeleteRule::Deny {
+                    let message = format!("tag {key} is immutable (rule \"{}\") and cannot be deleted", verdict.rule);
+                    return Err(Refusal::Delete { message, rule: verdict.rule });
+                }
+                let response = self.delete_upstream(caller, &delete).await?;
+                // 404: deleted by an earlier try that was not finished.
+                if !(response.status().is_success() || response.status() == StatusCode::NOT_FOUND) {
+                    return Err(Refusal::of_registry(response));
+                }
+                self.burn(key).await?;
+                decision.verdict("deleted");
+                let mut answer: Answer = Response::new(Bytes::new().into());
+                *answer.status_mut() = StatusCode::ACCEPTED;
+                Ok(answer)
+            }
+            // Nothing that the gate holds: the registry answers for itself.
+            _ => self.forward_delete(caller, &delete).await,
+        }
+    }
+
+    /// Deletes a manifest, and with it every tag on it.
+    pub(super) async fn delete_manifest(
+        &self,
+        caller: &Caller,
+        delete: Delete<(RepositoryName, Digest)>,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
+        let (repository, digest) = &delete.what;
+        decision.about(repository, digest.as_str());
+        if !self.policy.may_hold_immutable(repository) {
+            return self.forward_delete(caller, &delete).await;
+        }
+        self.adopt_unknown_tags(caller, repository).await?;
+        decision.accepted();
+
+        // From here on the ledger knows every immutable tag. The first look is the
+        // long one, and others may push meanwhile; the second is made alone.
+        self.tags_to_burn(caller, repository, digest).await?;
+        let _no_push_meanwhile = self.stripes.alone(repository).await;
+        let to_burn = self.tags_to_burn(caller, repository, digest).await?;
+        let response = self.delete_upstream(caller, &delete).await?;
+        if response.status().is_success() {
+            for key in &to_burn {
+                self.burn(key).await?;
+                decision.verdict("deleted");
+            }
+        }
+        Ok(response.map(Into::into))
+    }
+
+    /// The immutable tags that go with a manifest; refused where one may not.
+    async fn tags_to_burn(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<Vec<TagKey>, Refusal> {
+        let mut to_burn = Vec::new();
+        for (tag, record) in self.metrics.ledger("records", self.ledger.records(repository)).await? {
+            let key = TagKey { repository: repository.clone(), tag };
+            let verdict = self.policy.decide(&key.repository, &key.tag);
+            let is_held = record.state != State::Burnt && verdict.is_immutable();
+            if is_held && self.needs(caller, repository, &record.digest, digest).await? {
+                to_burn.push(self.may_go_with(caller, key, &verdict, &record, digest).await?);
+            }
+        }
+        Ok(to_burn)
+    }
+
+    /// Whether a tag that needs the manifest may go with it.
+    async fn may_go_with(
+        &self,
+        caller: &Caller,
+        key: TagKey,
+        verdict: &Verdict,
+        record: &Record,
+        digest: &Digest,
+    ) -> Result<TagKey, Refusal> {
+        let rule = &verdict.rule;
+        let is_itself = self.is_alias(caller, &key.repository, &record.digest, digest).await?;
+        let message = match (verdict.delete, is_itself) {
+            (DeleteRule::Allow, true) => return Ok(key),
+            (DeleteRule::Allow, false) => format!("manifest {}… is part of tag {key}; delete that tag first", digest.short()),
+            (DeleteRule::Deny, _) => {
+                format!("manifest {}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted", digest.short())
+            }
+        };
+        Err(Refusal::Delete { message, rule: Arc::clone(rule) })
+    }
+
+    /// A blob may be part of an immutable tag, and only the registry knows.
+    pub(super) async fn delete_blob(
+        &self,
+        caller: &Caller,
+        delete: Delete<RepositoryName>,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
+        let repository = &delete.what;
+        decision.about_repository(Some(repository));
+        if self.policy.may_hold_immutable(repository) {
+            let message = format!(
+                "blobs of {repository} cannot be deleted: it may hold immutable tags, which need them; \
+                 the registry's garbage collection removes blobs that nothing needs"
+            );
+            return Err(Refusal::Delete { message, rule: "blobs".into() });
+        }
+        self.forward_delete(caller, &delete).await
+    }
+
+    /// Enters every immutable tag of the repository that the ledger has not met.
+    async fn adopt_unknown_tags(&self, caller: &Caller, repository: &RepositoryName) -> Result<(), Refusal> {
+        let tags = match self.upstream.tags(&caller.headers, repository).await? {
+            Listed::Tags(tags) => tags,
+            Listed::Denied(response) => return Err(Refusal::Relayed(response)),
+        };
+        for tag in tags {
+            let key = TagKey { repository: repository.clone(), tag };
+            let is_immutable = self.policy.decide(&key.repository, &key.tag).is_immutable();
+            if is_immutable && self.metrics.ledger("lookup", self.ledger.lookup(&key)).await?.is_none() {
+                self.adopt_before_delete(caller, &key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn adopt_before_delete(&self, caller: &Caller, key: &TagKey) -> Result<Option<Record>, Refusal> {
+        let Some(found) = self.pointer(caller, key).await? else { return Ok(None) };
+        Ok(Some(self.metrics.ledger("adopt", self.ledger.adopt(key, &found, self.clock.now())).await?))
+    }
+
+    async fn burn(&self, key: &TagKey) -> Result<(), Refusal> {
+        self.metrics.ledger("burn", self.ledger.burn(key, self.clock.now())).await?;
+        self.known.invalidate(key);
+        Ok(())
+    }
+
+    async fn forward_delete<T>(&self, caller: &Caller, delete: &Delete<T>) -> Result<Answer, Refusal> {
+        Ok(self.delete_upstream(caller, delete).await?.map(Into::into))
+    }
+
+    async fn delete_upstream<T>(&self, caller: &Caller, delete: &Delete<T>) -> Result<Response<Bytes>, Refusal> {
+        let (target, headers) = (delete.target.clone(), caller.headers.clone());
+        let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: false };
+        Ok(self.upstream.forward_whole(outgoing).await?)
+    }
+}

@@ -1,0 +1,208 @@
+//! The tags of a push that the gate holds: claimed, looked at, pointed, confirmed.
+//!
+//! Whatever goes wrong before a tag was pointed withdraws the attempt. Whatever
+//! goes wrong after leaves the claim open, and whoever comes next finishes it.
+
+use http::StatusCode;
+
+use super::Gate;
+use super::caller::Caller;
+use super::decision::Decision;
+use super::push::Judged;
+use crate::clock::AttemptId;
+use crate::ledger::{Claim, Claimed, Record, State};
+use crate::oci::Digest;
+use crate::refusal::Refusal;
+use crate::upstream::{Content, is_definite_rejection};
+
+/// A claimed tag, and how the registry's pointer stands to it.
+pub(super) struct Claimant {
+    judged: Judged,
+    claim: Claim,
+    /// Whether the ledger had sealed the tag for these bytes before.
+    sealed: bool,
+    needs_pointing: bool,
+}
+
+impl Gate {
+    /// Refuses a push of other bytes before anything is stored upstream. An open
+    /// claim for other bytes is finished first: its bytes win.
+    pub(super) async fn refuse_if_taken(&self, caller: &Caller, judged: &Judged, content: &Content, decision: &mut Decision) -> Result<(), Refusal> {
+        match self.metrics.ledger("lookup", self.ledger.lookup(&judged.key)).await? {
+            Some(record) => self.accept_or_refuse(caller, judged, record, content, decision).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn accept_or_refuse(
+        &self,
+        caller: &Caller,
+        judged: &Judged,
+        mut record: Record,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<(), Refusal> {
+        if record.state == State::Open && !record.digest.names(&content.bytes) {
+            record = self.roll_forward(caller, &judged.key, &record.digest).await?;
+        }
+        if means(&record, content) {
+            return Ok(());
+        }
+        Err(self.refuse(caller, (&judged.key, &judged.verdict), &record, content, decision).await)
+    }
+
+    /// Claims every tag, or none.
+    pub(super) async fn claim_all(
+        &self,
+        caller: &Caller,
+        held: Vec<Judged>,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<Vec<Claimant>, Refusal> {
+        let mut claimants = Vec::with_capacity(held.len());
+        for judged in held {
+            match self.claim(caller, &judged, content, decision).await {
+                Ok((claim, sealed)) => claimants.push(Claimant { judged, claim, sealed, needs_pointing: false }),
+                Err(refusal) => {
+                    self.withdraw_all(claimants).await;
+                    return Err(refusal);
+                }
+            }
+        }
+        let repeated = claimants.iter().all(|claimant| claimant.sealed);
+        if !claimants.is_empty() {
+            decision.verdict(if repeated { "repeated" } else { "pushed" });
+        }
+        Ok(claimants)
+    }
+
+    async fn claim(
+        &self,
+        caller: &Caller,
+        judged: &Judged,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<(Claim, bool), Refusal> {
+        // The row may name the same bytes in another algorithm, and may change under
+        // our eyes: a few rounds settle it.
+        let mut digest = content.digest.clone();
+        for _ in 0..4 {
+            let claiming = self.ledger.claim(&judged.key, &digest, AttemptId::random(), self.clock.now());
+            match self.metrics.ledger("claim", claiming).await? {
+                Claimed::Granted(claim) => return Ok((claim, false)),
+                Claimed::AlreadySealed(claim, _) => return Ok((claim, true)),
+                Claimed::Taken(record) => {
+                    if means(&record, content) {
+                        digest = record.digest.clone();
+                    }
+                    self.accept_or_refuse(caller, judged, record, content, decision).await?;
+                }
+            }
+        }
+        Err(Refusal::Undecided(format!("the row of {} changed faster than it could be claimed", judged.key)))
+    }
+
+    /// Looks where the registry points each tag, after the claim: a tag that was
+    /// there before the gate is adopted, and then this push may be refused.
+    pub(super) async fn look_all(
+        &self,
+        caller: &Caller,
+        claimants: Vec<Claimant>,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<Vec<Claimant>, Refusal> {
+        let mut looked = Vec::with_capacity(claimants.len());
+        let mut waiting = claimants.into_iter();
+        while let Some(mut claimant) = waiting.next() {
+            let found = match self.pointer(caller, claimant.claim.key()).await {
+                Ok(found) => found,
+                Err(refusal) => {
+                    looked.push(claimant);
+                    self.withdraw_all(looked.into_iter().chain(waiting)).await;
+                    return Err(refusal);
+                }
+            };
+            match found {
+                Some(found) if found.names(&content.bytes) => {}
+                Some(found) if !claimant.sealed => {
+                    if let Err(refusal) = self.adopt_instead(caller, claimant, &found, content, decision).await {
+                        self.withdraw_all(looked.into_iter().chain(waiting)).await;
+                        return Err(refusal);
+                    }
+                    continue;
+                }
+                elsewhere => {
+                    if claimant.sealed {
+                        self.report_drift(&claimant.judged.key, claimant.claim.digest(), elsewhere.as_ref());
+                    }
+                    claimant.needs_pointing = true;
+                }
+            }
+            looked.push(claimant);
+        }
+        Ok(looked)
+    }
+
+    /// The registry held the tag before anyone claimed it: it means what is there.
+    async fn adopt_instead(
+        &self,
+        caller: &Caller,
+        claimant: Claimant,
+        found: &Digest,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<(), Refusal> {
+        let Claimant { judged, claim, .. } = claimant;
+        let yielding = self.ledger.yield_to(claim, found, self.clock.now());
+        let record = self.metrics.ledger("yield", yielding).await?;
+        self.accept_or_refuse(caller, &judged, record, content, decision).await
+    }
+
+    pub(super) async fn point_and_confirm_all(&self, caller: &Caller, claimants: Vec<Claimant>, content: &Content) -> Result<(), Refusal> {
+        let mut waiting = claimants.into_iter();
+        while let Some(claimant) = waiting.next() {
+            if let Err(refusal) = self.point_and_confirm(caller, claimant, content).await {
+                self.withdraw_all(waiting).await;
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    async fn point_and_confirm(&self, caller: &Caller, claimant: Claimant, content: &Content) -> Result<(), Refusal> {
+        let Claimant { claim, sealed, needs_pointing, .. } = claimant;
+        if needs_pointing {
+            let response = self.upstream.point(&caller.headers, &claim, content).await?;
+            if !response.status().is_success() {
+                if is_definite_rejection(response.status()) {
+                    self.withdraw(claim).await;
+                }
+                return Err(Refusal::of_registry(response));
+            }
+        }
+        if !sealed {
+            self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
+        }
+        Ok(())
+    }
+
+    async fn withdraw_all(&self, claimants: impl IntoIterator<Item = Claimant>) {
+        for claimant in claimants {
+            self.withdraw(claimant.claim).await;
+        }
+    }
+
+    /// Gives an attempt up that pointed nothing. If the ledger cannot be told, the
+    /// claim stays open, which is safe.
+    pub(super) async fn withdraw(&self, claim: Claim) {
+        let key = claim.key().clone();
+        if let Err(cause) = self.metrics.ledger("withdraw", self.ledger.withdraw(claim)).await {
+            tracing::warn!(tag = %key, %cause, "an attempt could not be withdrawn; its claim stays open and is rolled forward later");
+        }
+    }
+}
+
+/// Whether the row stands for these very bytes.
+fn means(record: &Record, content: &Content) -> bool {
+    record.state != State::Burnt && record.digest.names(&content.bytes)
+}

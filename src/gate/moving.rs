@@ -1,0 +1,65 @@
+//! The tags of a push that move freely, and those that are only watched.
+
+use super::caller::Caller;
+use super::decision::Decision;
+use super::push::Judged;
+use super::{Gate, warn};
+use crate::answer::Answer;
+use crate::ledger::{State, TagKey};
+use crate::policy::Verdict;
+use crate::refusal::Refusal;
+use crate::upstream::{Content, Resolved};
+
+impl Gate {
+    /// A single push by tag that the gate does not hold.
+    pub(super) async fn push_freely(&self, caller: &Caller, free: Vec<Judged>, content: &Content, decision: &mut Decision) -> Result<Answer, Refusal> {
+        decision.verdict("moved");
+        match free.first() {
+            Some(judged) => self.move_tag(caller, judged, content, decision).await,
+            None => Err(Refusal::Internal("a push by tag named no tag".to_owned())),
+        }
+    }
+
+    /// Moves a tag that the policy lets move. If it was immutable once, its row is
+    /// lifted, so that a later return to `immutable` adopts what is there then.
+    pub(super) async fn move_tag(&self, caller: &Caller, judged: &Judged, content: &Content, decision: &mut Decision) -> Result<Answer, Refusal> {
+        let Judged { key, verdict } = judged;
+        let warning = if verdict.is_audited() { self.audit(caller, key, verdict, content).await } else { None };
+        let record = self.metrics.ledger("lookup", self.ledger.lookup(key)).await?;
+        if record.is_some_and(|record| record.state != State::Burnt) {
+            self.metrics.ledger("lift", self.ledger.lift(key, self.clock.now())).await?;
+            self.known.invalidate(key);
+        }
+        let Some(movable) = self.policy.movable(&key.repository, &key.tag) else {
+            return Err(Refusal::Internal(format!("{key} was judged in two ways")));
+        };
+        let response = self.upstream.move_tag(&caller.headers, movable, content).await?;
+        if !response.status().is_success() {
+            return Err(Refusal::of_registry(response));
+        }
+        decision.accepted();
+        let mut answer: Answer = response.map(Into::into);
+        if let Some(warning) = warning {
+            decision.verdict("would_refuse");
+            self.metrics.refusal(&verdict.rule, "audit");
+            warn(&mut answer, &warning);
+        }
+        Ok(answer)
+    }
+
+    /// What enforcing would have said. An audit must never break a push, so a failed
+    /// look-up says nothing.
+    async fn audit(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, content: &Content) -> Option<String> {
+        match self.upstream.resolve(&caller.headers, key).await {
+            Ok(Resolved::Found(found)) if !found.names(&content.bytes) => {
+                let rule = &verdict.rule;
+                Some(format!("tag {key} would be refused: rule \"{rule}\" (audit) makes it immutable, and it means {}…", found.short()))
+            }
+            Ok(_) => None,
+            Err(cause) => {
+                tracing::warn!(request = caller.request_id, tag = %key, %cause, "the audit of a push could not look at its tag");
+                None
+            }
+        }
+    }
+}

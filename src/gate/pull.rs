@@ -1,0 +1,161 @@
+//! A pull by tag: an immutable tag is resolved in the ledger and fetched by digest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, RANGE};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Response, StatusCode};
+
+use super::caller::Caller;
+use super::decision::Decision;
+use super::intent::Pull;
+use super::{Gate, warn};
+use crate::answer::Answer;
+use crate::clock::AttemptId;
+use crate::config::valid::WhenLedgerIsDown;
+use crate::ledger::{Claimed, Record, State};
+use crate::oci::Digest;
+use crate::refusal::Refusal;
+use crate::upstream::body::RequestBody;
+use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing};
+
+impl Gate {
+    pub(super) async fn pull(self: &Arc<Self>, caller: &Arc<Caller>, pull: Pull, decision: &mut Decision) -> Result<Answer, Refusal> {
+        let verdict = self.policy.decide(&pull.key.repository, &pull.key.tag);
+        decision.about_tag(&pull.key, &verdict);
+        if !verdict.is_immutable() {
+            return self.pull_pointer(caller, pull).await;
+        }
+        let record = match self.metrics.ledger("lookup", self.ledger.lookup(&pull.key)).await {
+            Ok(Some(record)) => record,
+            Ok(None) => match self.adopt_on_sight(caller, &pull).await? {
+                Some(record) => record,
+                None => return Err(Refusal::ManifestUnknown(pull.key)),
+            },
+            Err(cause) => return self.pull_without_ledger(caller, pull, cause.into(), decision).await,
+        };
+        match record.state {
+            State::Sealed => self.pull_pinned(caller, pull, record.digest, decision).await,
+            State::Burnt => self.pull_burnt(caller, pull).await,
+            State::Open => match self.settle_on_sight(caller, &pull, &record).await? {
+                Some(digest) => self.pull_pinned(caller, pull, digest, decision).await,
+                None => Err(Refusal::ManifestUnknown(pull.key)),
+            },
+        }
+    }
+
+    /// A tag that moves: whatever the registry's pointer says.
+    async fn pull_pointer(&self, caller: &Caller, pull: Pull) -> Result<Answer, Refusal> {
+        let Pull { method, target, .. } = pull;
+        let outgoing = Outgoing { method, target, headers: caller.headers.clone(), body: RequestBody::empty(), repeatable: true };
+        Ok(self.upstream.forward(outgoing).await?.map(Into::into))
+    }
+
+    /// Fetches by digest, with the client's own headers. What comes back is
+    /// checked: those bytes or an error, never other bytes.
+    async fn pull_pinned(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        pull: Pull,
+        digest: Digest,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
+        decision.verdict("pinned");
+        decision.digest(&digest);
+        self.known.insert(pull.key.clone(), digest.clone());
+        let response = self.fetch_pinned(caller, &pull, &digest).await?;
+        if response.status() != StatusCode::OK {
+            // 304, 401, 403, a missing manifest, a redirect: the registry's to say.
+            return Ok(response.map(Into::into));
+        }
+        decision.accepted();
+        if !is_unharmed(&pull.method, &digest, &response) {
+            self.metrics.drift.inc();
+            return Err(Refusal::Undecided(format!("the registry's content under {digest} has another digest")));
+        }
+        self.watch_drift(caller, &pull.key, &digest);
+        let mut answer: Answer = response.map(Into::into);
+        if let Ok(value) = HeaderValue::from_str(digest.as_str()) {
+            answer.headers_mut().insert(DOCKER_CONTENT_DIGEST, value);
+        }
+        if let Some(warning) = self.drift.warning(&pull.key) {
+            warn(&mut answer, &warning);
+        }
+        Ok(answer)
+    }
+
+    async fn fetch_pinned(&self, caller: &Caller, pull: &Pull, digest: &Digest) -> Result<Response<Bytes>, Refusal> {
+        let target = format!("/v2/{}/manifests/{digest}", pull.key.repository);
+        let target = PathAndQuery::try_from(target).map_err(|cause| Refusal::Internal(cause.to_string()))?;
+        let mut headers = caller.headers.clone();
+        // The whole manifest, as stored: its bytes are compared with the digest.
+        headers.remove(ACCEPT_ENCODING);
+        headers.remove(RANGE);
+        let outgoing = Outgoing { method: pull.method.clone(), target, headers, body: RequestBody::empty(), repeatable: true };
+        Ok(self.upstream.forward_whole(outgoing).await?)
+    }
+
+    /// A tag that the ledger does not know yet is adopted as the registry shows it.
+    async fn adopt_on_sight(&self, caller: &Caller, pull: &Pull) -> Result<Option<Record>, Refusal> {
+        match self.pointer(caller, &pull.key).await? {
+            Some(found) => {
+                let adopting = self.ledger.adopt(&pull.key, &found, self.clock.now());
+                Ok(Some(self.metrics.ledger("adopt", adopting).await?))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// A claimed tag that nobody has confirmed: sealed if the registry points it
+    /// anywhere, and not there yet if it does not. A pull never points a tag.
+    async fn settle_on_sight(&self, caller: &Caller, pull: &Pull, open: &Record) -> Result<Option<Digest>, Refusal> {
+        let Some(found) = self.pointer(caller, &pull.key).await? else { return Ok(None) };
+        let joining = self.ledger.claim(&pull.key, &open.digest, AttemptId::random(), self.clock.now());
+        let record = match self.metrics.ledger("claim", joining).await? {
+            Claimed::Granted(claim) => self.settle_with(caller, claim, &found).await?,
+            Claimed::AlreadySealed(_, record) | Claimed::Taken(record) => record,
+        };
+        Ok((record.state == State::Sealed).then_some(record.digest))
+    }
+
+    /// A deleted tag is not found, whatever the registry points it at; but whether
+    /// this client may ask at all is the registry's to say.
+    async fn pull_burnt(&self, caller: &Caller, pull: Pull) -> Result<Answer, Refusal> {
+        self.pointer(caller, &pull.key).await?;
+        Err(Refusal::ManifestUnknown(pull.key))
+    }
+
+    async fn pull_without_ledger(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        pull: Pull,
+        cause: Refusal,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
+        if let Some(digest) = self.known.get(&pull.key) {
+            return self.pull_pinned(caller, pull, digest, decision).await;
+        }
+        match self.when_ledger_is_down {
+            WhenLedgerIsDown::Refuse => Err(cause),
+            WhenLedgerIsDown::Serve => {
+                decision.verdict("unpinned");
+                self.metrics.unpinned_pulls.inc();
+                self.pull_pointer(caller, pull).await
+            }
+        }
+    }
+}
+
+/// Whether a 200 carries the bytes that the digest names, or claims to for HEAD.
+fn is_unharmed(method: &Method, digest: &Digest, response: &Response<Bytes>) -> bool {
+    if *method == Method::GET {
+        return digest.names(response.body());
+    }
+    let said = response.headers().get(DOCKER_CONTENT_DIGEST).and_then(|value| value.to_str().ok());
+    match said.map(Digest::parse) {
+        Some(Ok(said)) => said.algorithm() != digest.algorithm() || said == *digest,
+        Some(Err(_)) => false,
+        None => true,
+    }
+}

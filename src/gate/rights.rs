@@ -1,0 +1,79 @@
+//! Who may see what: the registry's to judge, remembered for a minute.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use moka::sync::Cache;
+
+use super::Gate;
+use super::caller::{Caller, Credential};
+use super::decision::Decision;
+use crate::clock::AttemptId;
+use crate::ledger::{Record, TagKey};
+use crate::oci::RepositoryName;
+use crate::policy::Verdict;
+use crate::refusal::{Immutable, Meaning, Refusal};
+use crate::upstream::{Content, Fetched};
+
+/// How long a registry's "yes" is kept.
+const KEPT: Duration = Duration::from_secs(60);
+/// How many are kept.
+const MOST: u64 = 10_000;
+
+/// Credentials that the registry has shown a repository to. Only a "yes" is
+/// remembered; the credential itself is not, only a keyed hash of it.
+#[derive(Debug)]
+pub struct Rights {
+    key: hmac::Key,
+    seen: Cache<(Credential, RepositoryName), ()>,
+}
+
+impl Rights {
+    pub fn new() -> Self {
+        let secret = [AttemptId::random(), AttemptId::random()].map(|id| *id.as_bytes()).concat();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+        Self { key, seen: Cache::builder().max_capacity(MOST).time_to_live(KEPT).build() }
+    }
+}
+
+impl Gate {
+    /// The refusal of a push, telling no more than the registry itself would tell
+    /// this client: what the tag means is named only to whom the registry shows
+    /// it, and that the tag is taken only to whom the registry lets push.
+    pub(super) async fn refuse(
+        &self,
+        caller: &Caller,
+        (key, verdict): (&TagKey, &Verdict),
+        record: &Record,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Refusal {
+        let meaning = match self.visible(caller, &key.repository, record).await {
+            Ok(true) => Meaning::from(record),
+            Ok(false) => match self.digest_first(caller, &key.repository, content, decision).await {
+                Ok(_) => Meaning::Hidden,
+                Err(refusal) => return refusal,
+            },
+            Err(refusal) => return refusal,
+        };
+        decision.accepted();
+        decision.digest(&record.digest);
+        Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning }))
+    }
+
+    /// Whether the registry shows this client what the record names.
+    pub(super) async fn visible(&self, caller: &Caller, repository: &RepositoryName, record: &Record) -> Result<bool, Refusal> {
+        let asked = (caller.credential(&self.rights.key), repository.clone());
+        if self.rights.seen.contains_key(&asked) {
+            return Ok(true);
+        }
+        match self.upstream.shows(&caller.headers, repository, &record.digest).await? {
+            Fetched::Found(_) => {
+                self.rights.seen.insert(asked, ());
+                Ok(true)
+            }
+            Fetched::Absent => Ok(false),
+            Fetched::Denied(response) => Err(Refusal::Relayed(response)),
+        }
+    }
+}

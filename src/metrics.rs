@@ -1,0 +1,103 @@
+//! Every metric, declared once.
+
+use std::time::{Duration, Instant};
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+/// From a quarter of a millisecond, about what the ledger takes, to the longest
+/// time that a registry is waited for.
+const LATENCY_BUCKETS: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The metrics of one process, in seconds and counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    refusals: IntCounterVec,
+    upstream: HistogramVec,
+    ledger: HistogramVec,
+    /// Set when the metrics are read.
+    pub open_claims: IntGauge,
+    pub drift: IntCounter,
+    pub unpinned_pulls: IntCounter,
+    pub connections: IntGauge,
+}
+
+impl Metrics {
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let latency = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec());
+        let metrics = Self {
+            requests: IntCounterVec::new(
+                Opts::new("pushonce_requests_total", "Requests by kind and verdict."),
+                &["kind", "verdict"],
+            )?,
+            refusals: IntCounterVec::new(
+                Opts::new("pushonce_refusals_total", "Pushes and deletes that a rule refused, or would refuse in audit mode."),
+                &["rule", "enforcement"],
+            )?,
+            upstream: HistogramVec::new(
+                latency("pushonce_upstream_seconds", "Time until the registry's answer began, or failed to."),
+                &["method", "outcome"],
+            )?,
+            ledger: HistogramVec::new(
+                latency("pushonce_ledger_seconds", "Time of a ledger operation."),
+                &["operation", "outcome"],
+            )?,
+            open_claims: IntGauge::new("pushonce_open_claims", "Claims that no push has finished yet.")?,
+            drift: IntCounter::new(
+                "pushonce_drift_total",
+                "Times that the registry's pointer of an immutable tag, or its content, differed from the ledger.",
+            )?,
+            unpinned_pulls: IntCounter::new(
+                "pushonce_unpinned_pulls_total",
+                "Pulls of immutable tags served from the registry's pointer because the ledger gave no answer.",
+            )?,
+            connections: IntGauge::new("pushonce_connections", "Open client connections of the data listener.")?,
+            registry,
+        };
+        metrics.register()?;
+        Ok(metrics)
+    }
+
+    fn register(&self) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(self.requests.clone()))?;
+        self.registry.register(Box::new(self.refusals.clone()))?;
+        self.registry.register(Box::new(self.upstream.clone()))?;
+        self.registry.register(Box::new(self.ledger.clone()))?;
+        self.registry.register(Box::new(self.open_claims.clone()))?;
+        self.registry.register(Box::new(self.drift.clone()))?;
+        self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
+        self.registry.register(Box::new(self.connections.clone()))
+    }
+
+    pub fn request(&self, kind: &str, verdict: &str) {
+        self.requests.with_label_values(&[kind, verdict]).inc();
+    }
+
+    pub fn refusal(&self, rule: &str, enforcement: &str) {
+        self.refusals.with_label_values(&[rule, enforcement]).inc();
+    }
+
+    pub fn upstream(&self, method: &str, answered: bool, took: Duration) {
+        self.upstream.with_label_values(&[method, outcome(answered)]).observe(took.as_secs_f64());
+    }
+
+    /// Runs a ledger operation and takes its time.
+    pub async fn ledger<T, E>(&self, operation: &str, run: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let started = Instant::now();
+        let result = run.await;
+        let took = started.elapsed().as_secs_f64();
+        self.ledger.with_label_values(&[operation, outcome(result.is_ok())]).observe(took);
+        result
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn outcome(good: bool) -> &'static str {
+    if good { "answered" } else { "failed" }
+}

@@ -1,0 +1,273 @@
+//! Every error becomes an HTTP answer here, in one match.
+//!
+//! What the client reads is chosen here; the cause goes to the log. A refused
+//! push is `409 DENIED`, the one shape that every client shows and none retries.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::answer::Answer;
+use crate::ledger::{LedgerError, Record, State, TagKey};
+use crate::oci::manifest::ManifestError;
+use crate::oci::{Digest, ErrorCode, Tag, error_body};
+use crate::policy::Verdict;
+use crate::upstream::UpstreamError;
+
+/// Seconds after which a client may try again what could not be decided.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub enum Refusal {
+    /// No such path, as far as the gate knows.
+    NoSuchPath,
+    /// A path that exists, with a method that it does not take.
+    Method { allow: &'static str },
+    /// A request that cannot be read in exactly one way.
+    Malformed { code: ErrorCode, message: String },
+    /// More `tag` parameters than one push may have.
+    TooManyTags(usize),
+    Manifest(ManifestError),
+    /// The body is not what the digest of the request names.
+    WrongDigest { named: Digest, found: Digest },
+    /// A manifest over the limit, in bytes.
+    TooLarge(usize),
+    /// The body did not arrive whole.
+    Body(String),
+    /// The tag is immutable and means other bytes, or was deleted.
+    Immutable(Box<Immutable>),
+    /// A delete that would take an immutable tag, or what it needs.
+    Delete { message: String, rule: Arc<str> },
+    /// A pull of a tag that was deleted, or is not there.
+    ManifestUnknown(TagKey),
+    /// No decision could be made; nothing was acknowledged.
+    Undecided(String),
+    /// The registry's own answer.
+    Relayed(Response<Bytes>),
+    /// A bug: a task ended without an answer.
+    Internal(String),
+}
+
+/// A refused push of an immutable tag.
+#[derive(Debug)]
+pub struct Immutable {
+    pub key: TagKey,
+    pub verdict: Verdict,
+    pub meaning: Meaning,
+}
+
+/// What may be said of an immutable tag.
+#[derive(Debug)]
+pub enum Meaning {
+    Bytes { digest: Digest, since: Timestamp },
+    Deleted { since: Timestamp },
+    /// The registry does not show this client what the tag means.
+    Hidden,
+}
+
+impl From<&Record> for Meaning {
+    fn from(record: &Record) -> Self {
+        match record.state {
+            State::Burnt => Self::Deleted { since: record.since },
+            State::Open | State::Sealed => Self::Bytes { digest: record.digest.clone(), since: record.since },
+        }
+    }
+}
+
+impl Immutable {
+    /// The one line that a developer reads.
+    pub fn message(&self) -> String {
+        let Self { key, verdict, meaning } = self;
+        let rule = &verdict.rule;
+        let meaning = match meaning {
+            Meaning::Bytes { digest, since } => format!("it means {}… since {}", digest.short(), day(*since)),
+            Meaning::Deleted { since } => format!("it was deleted on {} and is never used again", day(*since)),
+            Meaning::Hidden => "it was pushed before".to_owned(),
+        };
+        let advice = match next_tag(&key.tag) {
+            Some(next) => format!("push a new tag, such as {next}"),
+            None => "push a new tag".to_owned(),
+        };
+        let help = verdict.help_url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
+        format!("tag {key} is immutable (rule \"{rule}\"): {meaning}; {advice}{help}")
+    }
+}
+
+/// The date in UTC.
+fn day(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+/// The tag with its last number raised by one, where it is a version.
+fn next_tag(tag: &Tag) -> Option<String> {
+    let text = tag.as_str();
+    let version = text.strip_prefix('v').unwrap_or(text);
+    let core = version.split('-').next()?;
+    let is_version = core.split('.').count() == 3 && core.split('.').all(|number| number.parse::<u64>().is_ok());
+    if !is_version {
+        return None;
+    }
+    let stem = text.trim_end_matches(|last: char| last.is_ascii_digit());
+    match text[stem.len()..].parse::<u64>() {
+        Ok(number) => Some(format!("{stem}{}", number.checked_add(1)?)),
+        Err(_) => Some(format!("{text}.1")),
+    }
+    .filter(|next| Tag::parse(next).is_ok())
+}
+
+impl Refusal {
+    pub fn malformed(message: String) -> Self {
+        Self::Malformed { code: ErrorCode::Unsupported, message }
+    }
+
+    /// A registry's answer that is no success: a client's mistake is the registry's
+    /// to explain, anything else decides nothing.
+    pub fn of_registry(response: Response<Bytes>) -> Self {
+        if response.status().is_client_error() {
+            return Self::Relayed(response);
+        }
+        Self::Undecided(format!("the registry answered a write with {}", response.status()))
+    }
+
+    /// The verdict as metrics and logs name it.
+    pub fn verdict(&self) -> &'static str {
+        match self {
+            Self::Immutable(_) | Self::Delete { .. } => "refused",
+            Self::Undecided(_) => "undecided",
+            Self::Relayed(_) => "relayed",
+            Self::ManifestUnknown(_) => "unknown",
+            Self::Internal(_) => "failed",
+            Self::NoSuchPath
+            | Self::Method { .. }
+            | Self::Malformed { .. }
+            | Self::TooManyTags(_)
+            | Self::Manifest(_)
+            | Self::WrongDigest { .. }
+            | Self::TooLarge(_)
+            | Self::Body(_) => "malformed",
+        }
+    }
+
+    /// What the log says; never a credential, never the raw target.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::NoSuchPath => "no such path".to_owned(),
+            Self::Method { .. } => "method not allowed".to_owned(),
+            Self::Malformed { message, .. } | Self::Delete { message, .. } => message.clone(),
+            Self::TooManyTags(most) => format!("more than {most} tags"),
+            Self::Manifest(error) => error.to_string(),
+            Self::WrongDigest { named, found } => format!("the body is {found}, not {named}"),
+            Self::TooLarge(limit) => format!("a manifest over {limit} bytes"),
+            Self::Body(cause) | Self::Undecided(cause) | Self::Internal(cause) => cause.clone(),
+            Self::Immutable(immutable) => immutable.message(),
+            Self::ManifestUnknown(key) => format!("{key} is unknown or deleted"),
+            Self::Relayed(response) => format!("the registry answered {}", response.status()),
+        }
+    }
+
+    /// The answer to the client. `request_id` lets an operator find the log line.
+    pub fn into_answer(self, request_id: &str) -> Answer {
+        use ErrorCode as Code;
+        use StatusCode as Status;
+        match self {
+            Self::NoSuchPath => error(Status::NOT_FOUND, Code::Unsupported, "no such path behind this registry proxy"),
+            Self::Method { allow } => {
+                let answer = error(Status::METHOD_NOT_ALLOWED, Code::Unsupported, &format!("this path takes {allow} only"));
+                with(answer, ALLOW, HeaderValue::from_static(allow))
+            }
+            Self::Malformed { code, message } => error(Status::BAD_REQUEST, code, &message),
+            Self::TooManyTags(most) => {
+                error(Status::URI_TOO_LONG, Code::TagInvalid, &format!("one push may name at most {most} tags; push the others after it"))
+            }
+            Self::Manifest(cause) => error(Status::BAD_REQUEST, Code::ManifestInvalid, &cause.to_string()),
+            Self::WrongDigest { named, found } => {
+                error(Status::BAD_REQUEST, Code::DigestInvalid, &format!("the request names {named}, but its body is {found}"))
+            }
+            Self::TooLarge(limit) => {
+                error(Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid, &format!("a manifest may have at most {limit} bytes"))
+            }
+            Self::Body(cause) => error(Status::BAD_REQUEST, Code::SizeInvalid, &format!("the body did not arrive whole: {cause}")),
+            Self::Immutable(immutable) => error(Status::CONFLICT, Code::Denied, &immutable.message()),
+            Self::Delete { message, .. } => {
+                let answer = error(Status::METHOD_NOT_ALLOWED, Code::Denied, &message);
+                with(answer, ALLOW, HeaderValue::from_static("GET, HEAD, PUT"))
+            }
+            Self::ManifestUnknown(_) => error(Status::NOT_FOUND, Code::ManifestUnknown, "manifest unknown"),
+            Self::Undecided(_) => {
+                let message = format!("this cannot be decided now and nothing was acknowledged; try again (request {request_id})");
+                with(error(Status::SERVICE_UNAVAILABLE, Code::Unavailable, &message), RETRY_AFTER, RETRY_SECONDS)
+            }
+            Self::Internal(_) => {
+                error(Status::INTERNAL_SERVER_ERROR, Code::Unknown, &format!("internal error (request {request_id})"))
+            }
+            Self::Relayed(response) => relay(response),
+        }
+    }
+}
+
+/// The registry's answer; one to a HEAD gets the body that a GET would have.
+fn relay(mut response: Response<Bytes>) -> Answer {
+    if !response.body().is_empty() {
+        return response.map(Into::into);
+    }
+    let (code, message) = match response.status() {
+        StatusCode::UNAUTHORIZED => (ErrorCode::Unauthorized, "authentication required"),
+        StatusCode::FORBIDDEN => (ErrorCode::Denied, "requested access to the resource is denied"),
+        _ => return response.map(Into::into),
+    };
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.map(|_| error_body(code, message).into())
+}
+
+fn error(status: StatusCode, code: ErrorCode, message: &str) -> Answer {
+    let mut answer = Response::new(error_body(code, message).into());
+    *answer.status_mut() = status;
+    with(answer, CONTENT_TYPE, HeaderValue::from_static("application/json"))
+}
+
+fn with(mut answer: Answer, name: http::HeaderName, value: HeaderValue) -> Answer {
+    answer.headers_mut().insert(name, value);
+    answer
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        Self::Undecided(error.to_string())
+    }
+}
+
+impl From<UpstreamError> for Refusal {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::ClientBody(cause) => Self::Body(cause),
+            other => Self::Undecided(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_tag_is_suggested_for_versions_only() {
+        for (tag, next) in [
+            ("1.4.0", Some("1.4.1")),
+            ("v1.4.9", Some("v1.4.10")),
+            ("1.4.0-rc.1", Some("1.4.0-rc.2")),
+            ("1.4.0-beta", Some("1.4.0-beta.1")),
+            ("git-9f3c2a1", None),
+            ("1.4", None),
+            ("latest", None),
+            ("1.4.18446744073709551615", None),
+        ] {
+            assert_eq!(next_tag(&Tag::parse(tag).expect(tag)).as_deref(), next, "{tag}");
+        }
+    }
+}

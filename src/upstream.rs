@@ -1,0 +1,247 @@
+//! The only place that talks to the registry.
+//!
+//! Requests go out as they were rendered from the parse, with the client's own
+//! credentials. Nothing is followed, and nothing is sent twice unless nothing of
+//! it was sent before or sending it twice changes nothing.
+
+pub mod body;
+mod connect;
+mod headers;
+mod location;
+mod manifests;
+mod pool;
+mod probe;
+mod tags;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+
+use self::body::{Progress, RequestBody, ResponseBody};
+use self::connect::{ConnectError, Connector};
+use self::headers::Forwarding;
+use self::location::Addresses;
+use self::pool::{Lease, Pool};
+use crate::config::valid;
+use crate::metrics::Metrics;
+
+pub use self::connect::{ConnectorError, tls_settings};
+pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved};
+pub use self::probe::{Probe, ProbeError};
+pub use self::tags::Listed;
+
+/// The largest answer that is read whole: a manifest, an error, a page of tags.
+const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
+
+/// Why the registry gave no usable answer. What was sent may have taken effect.
+#[derive(Debug, Error)]
+pub enum UpstreamError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the registry's answer did not begin within {0:?}")]
+    NoAnswer(Duration),
+    #[error("the registry did not finish its answer within {0:?}")]
+    Unfinished(Duration),
+    #[error("the connection to the registry broke: {0}")]
+    Broken(String),
+    #[error("the registry answered {method} of {what} with {status}")]
+    Unexpected { method: Method, what: String, status: StatusCode },
+    #[error("the registry's answer cannot be used: {0}")]
+    Unusable(String),
+    #[error("{0} cannot be sent in a request")]
+    Target(String),
+    #[error("the client's body ended early: {0}")]
+    ClientBody(String),
+}
+
+/// A request to the registry.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub method: Method,
+    /// The rendering of the parse, without the registry's path prefix.
+    pub target: PathAndQuery,
+    pub headers: HeaderMap,
+    pub body: RequestBody,
+    /// Whether the request may be sent again when a kept connection broke before
+    /// the answer began (RFC 9110, section 9.2.2).
+    pub repeatable: bool,
+}
+
+/// The registry.
+#[derive(Debug)]
+pub struct Upstream {
+    config: valid::Upstream,
+    connector: Connector,
+    pool: Pool,
+    forwarding: Forwarding,
+    body_idle: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Upstream {
+    pub fn new(config: valid::Upstream, server: &valid::Server, metrics: Arc<Metrics>) -> Result<Self, ConnectorError> {
+        let connector = Connector::new(&config, tls_settings(&config)?)?;
+        let pool = Pool::new(config.idle_connections, config.idle_timeout);
+        let host = (!config.preserve_host).then(|| config.authority.clone());
+        let forwarding = Forwarding { host, trust: server.trust_forwarded };
+        Ok(Self { config, connector, pool, forwarding, body_idle: server.body_idle_timeout, metrics })
+    }
+
+    /// A client's headers as every request on its behalf carries them.
+    pub fn prepare(&self, headers: HeaderMap, peer: IpAddr) -> HeaderMap {
+        headers::for_upstream(headers, peer, &self.forwarding)
+    }
+
+    /// Sends a request and returns the answer as soon as its head is there.
+    pub async fn forward(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {
+        let method = outgoing.method.clone();
+        let host = outgoing.headers.get(HOST).cloned();
+        let started = Instant::now();
+        let result = self.exchange(outgoing).await;
+        self.metrics.upstream(method.as_str(), result.is_ok(), started.elapsed());
+        result.map(|mut response| {
+            headers::remove_hop_by_hop(response.headers_mut());
+            location::rewrite(response.headers_mut(), &self.addresses(host.as_ref()));
+            response
+        })
+    }
+
+    /// Sends a request and reads the whole answer, within the manifest timeout.
+    pub async fn forward_whole(&self, outgoing: Outgoing) -> Result<Response<Bytes>, UpstreamError> {
+        let limit = self.config.manifest_timeout;
+        let whole = async { gather(self.forward(outgoing).await?).await };
+        timeout(limit, whole).await.unwrap_or(Err(UpstreamError::Unfinished(limit)))
+    }
+
+    fn addresses<'a>(&'a self, host: Option<&'a HeaderValue>) -> Addresses<'a> {
+        Addresses { upstream: &self.config.authority, scheme: &self.config.scheme, host, prefix: &self.config.prefix }
+    }
+
+    async fn exchange(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {
+        let Outgoing { method, target, headers, body, repeatable } = outgoing;
+        let target = format!("{}{target}", self.config.prefix);
+        let target: PathAndQuery = target.parse().map_err(|_| UpstreamError::Target(target))?;
+        let progress = body.progress();
+        let mut spare = repeatable.then(|| body.repeat()).flatten().map(|body| (method.clone(), target.clone(), headers.clone(), body));
+        let mut request = assemble(method, target, headers, body);
+
+        // Kept connections first. One that the registry has closed meanwhile gives
+        // the request back unsent, or breaks before an answer.
+        while let Some(mut lease) = self.pool.take() {
+            match self.send(&mut lease, request, progress.as_ref()).await {
+                Ok(response) => return Ok(self.hand_over(response, lease)),
+                Err(Failure { unsent: Some(unsent), .. }) => request = *unsent,
+                Err(Failure { error: error @ UpstreamError::Broken(_), .. }) => match spare.take() {
+                    Some((method, target, headers, body)) => {
+                        request = assemble(method, target, headers, body);
+                        break;
+                    }
+                    None => return Err(error),
+                },
+                Err(Failure { error, .. }) => return Err(error),
+            }
+        }
+        let mut lease = self.open().await?;
+        match self.send(&mut lease, request, progress.as_ref()).await {
+            Ok(response) => Ok(self.hand_over(response, lease)),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    async fn open(&self) -> Result<Lease, UpstreamError> {
+        let stream = self.connector.connect().await?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|cause| UpstreamError::Broken(cause.to_string()))?;
+        // How a connection ends is seen by the request on it; there is nobody else to tell.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(self.pool.lease(sender))
+    }
+
+    /// Waits for the head of the answer. While a client's body still moves, the
+    /// clock does not run: a large upload takes as long as it takes.
+    async fn send(
+        &self,
+        lease: &mut Lease,
+        request: Request<RequestBody>,
+        progress: Option<&Progress>,
+    ) -> Result<Response<hyper::body::Incoming>, Failure> {
+        let limit = self.config.response_timeout;
+        let answer = lease.connection().try_send_request(request);
+        tokio::pin!(answer);
+        loop {
+            let moved = progress.map(Progress::count);
+            tokio::select! {
+                answer = &mut answer => return answer.map_err(Failure::from),
+                () = sleep(limit) => {
+                    if moved == progress.map(Progress::count) {
+                        return Err(Failure { error: UpstreamError::NoAnswer(limit), unsent: None });
+                    }
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, response: Response<hyper::body::Incoming>, lease: Lease) -> Response<ResponseBody> {
+        response.map(|body| ResponseBody::new(body, self.body_idle, lease))
+    }
+}
+
+/// A request that failed, with itself where nothing of it was sent.
+struct Failure {
+    error: UpstreamError,
+    unsent: Option<Box<Request<RequestBody>>>,
+}
+
+impl From<http1::TrySendError<Request<RequestBody>>> for Failure {
+    fn from(mut error: http1::TrySendError<Request<RequestBody>>) -> Self {
+        let unsent = error.take_message().map(Box::new);
+        let cause = error.into_error();
+        let text = with_sources(&cause);
+        let error = if cause.is_user() { UpstreamError::ClientBody(text) } else { UpstreamError::Broken(text) };
+        Self { error, unsent }
+    }
+}
+
+fn assemble(method: Method, target: PathAndQuery, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = target.into();
+    *request.headers_mut() = headers;
+    request
+}
+
+async fn gather(response: Response<ResponseBody>) -> Result<Response<Bytes>, UpstreamError> {
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|cause| UpstreamError::Broken(with_sources(&*cause)))?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
+/// Statuses after which the registry certainly did not carry the request out.
+pub fn is_definite_rejection(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 401 | 403 | 404 | 405 | 413 | 415)
+}
+
+/// An error and what lies behind it, in one line.
+fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text += ": ";
+            text += &more;
+        }
+        source = cause.source();
+    }
+    text
+}

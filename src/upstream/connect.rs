@@ -1,0 +1,176 @@
+//! Opens connections to the registry, with TLS where its URL says `https`.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::config::valid;
+
+/// Why the connector could not be made from the configuration.
+#[derive(Debug, Error)]
+pub enum ConnectorError {
+    #[error("{file}: cannot read the certificate authorities of upstream.ca_file: {cause}")]
+    CaFile { file: PathBuf, cause: String },
+    #[error("the system has no certificate authorities ({0}): install ca-certificates, or set upstream.ca_file")]
+    NoSystemRoots(String),
+    #[error("upstream.url: `{0}` is not a host name that a certificate could carry")]
+    Host(String, #[source] InvalidDnsNameError),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why no connection could be opened.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    #[error("cannot connect to {0}: {1}")]
+    Refused(Authority, #[source] io::Error),
+    #[error("no connection to {0} within {1:?}")]
+    Timeout(Authority, Duration),
+}
+
+/// Knows how to reach the one registry.
+#[derive(Debug)]
+pub struct Connector {
+    authority: Authority,
+    port: u16,
+    timeout: Duration,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Connector {
+    /// `tls` is `None` exactly where the registry speaks plain HTTP.
+    pub fn new(config: &valid::Upstream, tls: Option<Arc<ClientConfig>>) -> Result<Self, ConnectorError> {
+        let host = config.authority.host().trim_matches(['[', ']']).to_owned();
+        let tls = match tls {
+            None => None,
+            Some(tls) => {
+                let name = ServerName::try_from(host.clone()).map_err(|cause| ConnectorError::Host(host, cause))?;
+                Some((TlsConnector::from(tls), name))
+            }
+        };
+        let default_port = if tls.is_some() { 443 } else { 80 };
+        let port = config.authority.port_u16().unwrap_or(default_port);
+        Ok(Self { authority: config.authority.clone(), port, timeout: config.connect_timeout, tls })
+    }
+
+    /// A fresh connection, TLS handshake included.
+    pub async fn connect(&self) -> Result<Stream, ConnectError> {
+        match timeout(self.timeout, self.open()).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(cause)) => Err(ConnectError::Refused(self.authority.clone(), cause)),
+            Err(_) => Err(ConnectError::Timeout(self.authority.clone(), self.timeout)),
+        }
+    }
+
+    async fn open(&self) -> io::Result<Stream> {
+        let host = self.authority.host().trim_matches(['[', ']']);
+        let tcp = TcpStream::connect((host, self.port)).await?;
+        tcp.set_nodelay(true)?;
+        match &self.tls {
+            None => Ok(Stream::Plain(tcp)),
+            Some((connector, name)) => Ok(Stream::Tls(Box::new(connector.connect(name.clone(), tcp).await?))),
+        }
+    }
+}
+
+/// The TLS settings towards the registry; `None` for plain HTTP.
+pub fn tls_settings(config: &valid::Upstream) -> Result<Option<Arc<ClientConfig>>, ConnectorError> {
+    if config.scheme == Scheme::HTTP {
+        return Ok(None);
+    }
+    let roots = match &config.ca_file {
+        Some(file) => roots_from(file)?,
+        None => system_roots()?,
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
+}
+
+fn roots_from(file: &PathBuf) -> Result<RootCertStore, ConnectorError> {
+    let failed = |cause: String| ConnectorError::CaFile { file: file.clone(), cause };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|cause| failed(cause.to_string()))? {
+        let certificate = certificate.map_err(|cause| failed(cause.to_string()))?;
+        roots.add(certificate).map_err(|cause| failed(cause.to_string()))?;
+    }
+    if roots.is_empty() { Err(failed("there is no certificate in it".to_owned())) } else { Ok(roots) }
+}
+
+fn system_roots() -> Result<RootCertStore, ConnectorError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let causes: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+        return Err(ConnectorError::NoSystemRoots(causes.join("; ")));
+    }
+    Ok(roots)
+}
+
+/// A connection, plain or with TLS.
+#[derive(Debug)]
+pub enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Manifest requests that the gate makes on a client's behalf.
+//!
+//! Only [`Upstream::point`] and [`Upstream::move_tag`] write a tag. The first takes
+//! a [`Claim`], which only the ledger makes; the second a [`Movable`], which only
+//! the policy makes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use tokio::time::sleep;
+
+use super::body::RequestBody;
+use super::{Outgoing, Upstream, UpstreamError, headers};
+use crate::ledger::{Claim, TagKey};
+use crate::oci::manifest::ACCEPT_EVERY_MANIFEST;
+use crate::oci::{Algorithm, Digest, RepositoryName};
+use crate::policy::Movable;
+
+pub const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Pauses before a look-up is tried again. docker-registry answers 500 to a HEAD
+/// now and then while the tag is being written.
+const RETRY_PAUSES: [Duration; 4] =
+    [Duration::from_millis(20), Duration::from_millis(60), Duration::from_millis(180), Duration::from_millis(540)];
+
+/// A manifest in hand.
+#[derive(Clone, Debug)]
+pub struct Content {
+    pub digest: Digest,
+    pub media_type: Option<HeaderValue>,
+    pub bytes: Bytes,
+}
+
+/// What the registry's pointer of a tag says.
+#[derive(Debug)]
+pub enum Resolved {
+    Found(Digest),
+    Absent,
+    /// The registry does not let this client see: 401 or 403, to be relayed.
+    Denied(Response<Bytes>),
+}
+
+/// What the registry has under a digest.
+#[derive(Debug)]
+pub enum Fetched {
+    Found(Content),
+    Absent,
+    /// 401 or 403, to be relayed.
+    Denied(Response<Bytes>),
+}
+
+impl Upstream {
+    /// Where the registry points a tag, asked with HEAD, and with GET where the
+    /// answer carries no digest.
+    pub async fn resolve(&self, caller: &HeaderMap, key: &TagKey) -> Result<Resolved, UpstreamError> {
+        let response = self.look(caller, Method::HEAD, &key.repository, key.tag.as_str()).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(Resolved::Absent),
+            StatusCode::OK => match digest_header(&response)? {
+                Some(digest) => Ok(Resolved::Found(digest)),
+                None => self.resolve_by_content(caller, key).await,
+            },
+            _ => Ok(Resolved::Denied(response)),
+        }
+    }
+
+    async fn resolve_by_content(&self, caller: &HeaderMap, key: &TagKey) -> Result<Resolved, UpstreamError> {
+        let response = self.look(caller, Method::GET, &key.repository, key.tag.as_str()).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(Resolved::Absent),
+            StatusCode::OK => Ok(Resolved::Found(Digest::of(Algorithm::Sha256, response.body()))),
+            _ => Ok(Resolved::Denied(response)),
+        }
+    }
+
+    /// Whether the registry shows a manifest to this client.
+    pub async fn shows(&self, caller: &HeaderMap, repository: &RepositoryName, digest: &Digest) -> Result<Fetched, UpstreamError> {
+        let response = self.look(caller, Method::HEAD, repository, digest.as_str()).await?;
+        Ok(match response.status() {
+            StatusCode::NOT_FOUND => Fetched::Absent,
+            StatusCode::OK => Fetched::Found(Content { digest: digest.clone(), media_type: None, bytes: Bytes::new() }),
+            _ => Fetched::Denied(response),
+        })
+    }
+
+    /// Reads a manifest by digest and checks that its bytes are what the digest names.
+    pub async fn fetch(&self, caller: &HeaderMap, repository: &RepositoryName, digest: &Digest) -> Result<Fetched, UpstreamError> {
+        let response = self.look(caller, Method::GET, repository, digest.as_str()).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(Fetched::Absent),
+            StatusCode::OK if !digest.names(response.body()) => {
+                Err(UpstreamError::Unusable(format!("the content under {digest} has another digest")))
+            }
+            StatusCode::OK => {
+                let media_type = response.headers().get(CONTENT_TYPE).cloned();
+                Ok(Fetched::Found(Content { digest: digest.clone(), media_type, bytes: response.into_body() }))
+            }
+            _ => Ok(Fetched::Denied(response)),
+        }
+    }
+
+    /// Stores a manifest under its digest; names nothing. The answer is the
+    /// registry's own, whatever it is.
+    pub async fn put_by_digest(
+        &self,
+        caller: &HeaderMap,
+        repository: &RepositoryName,
+        content: &Content,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        self.put(caller, repository, content.digest.as_str(), content, true).await
+    }
+
+    /// Points an immutable tag at the bytes it was claimed for.
+    pub async fn point(&self, caller: &HeaderMap, claim: &Claim, content: &Content) -> Result<Response<Bytes>, UpstreamError> {
+        if !claim.digest().names(&content.bytes) {
+            return Err(UpstreamError::Unusable(format!("{} is claimed for other bytes", claim.key())));
+        }
+        // Repeatable: whenever the request lands, it carries the claimed bytes.
+        self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await
+    }
+
+    /// Points a tag that the policy lets move.
+    pub async fn move_tag(&self, caller: &HeaderMap, tag: Movable<'_>, content: &Content) -> Result<Response<Bytes>, UpstreamError> {
+        // Not repeatable: a second landing could undo somebody's later move.
+        self.put(caller, tag.repository(), tag.tag().as_str(), content, false).await
+    }
+
+    async fn put(
+        &self,
+        caller: &HeaderMap,
+        repository: &RepositoryName,
+        reference: &str,
+        content: &Content,
+        repeatable: bool,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let mut headers = headers::for_check(caller);
+        if let Some(media_type) = &content.media_type {
+            headers.insert(CONTENT_TYPE, media_type.clone());
+        }
+        let target = target(repository, reference)?;
+        let body = RequestBody::Full(content.bytes.clone());
+        self.forward_whole(Outgoing { method: Method::PUT, target, headers, body, repeatable }).await
+    }
+
+    /// Asks for a manifest until the answer is 200, 401, 403 or 404.
+    async fn look(
+        &self,
+        caller: &HeaderMap,
+        method: Method,
+        repository: &RepositoryName,
+        reference: &str,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            let mut headers = headers::for_check(caller);
+            headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
+            let target = target(repository, reference)?;
+            let outgoing = Outgoing { method: method.clone(), target, headers, body: RequestBody::empty(), repeatable: true };
+            let response = self.forward_whole(outgoing).await?;
+            let status = response.status();
+            if matches!(status, StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+                return Ok(response);
+            }
+            match pauses.next() {
+                Some(pause) if status.is_server_error() => sleep(*pause).await,
+                _ => return Err(UpstreamError::Unexpected { method, what: format!("{repository} {reference}"), status }),
+            }
+        }
+    }
+}
+
+/// The digest that the registry says its answer has.
+fn digest_header(response: &Response<Bytes>) -> Result<Option<Digest>, UpstreamError> {
+    let Some(value) = response.headers().get(DOCKER_CONTENT_DIGEST) else { return Ok(None) };
+    let unusable = || UpstreamError::Unusable(format!("Docker-Content-Digest is {value:?}"));
+    let text = value.to_str().map_err(|_| unusable())?;
+    Digest::parse(text).map(Some).map_err(|_| unusable())
+}
+
+fn target(repository: &RepositoryName, reference: &str) -> Result<PathAndQuery, UpstreamError> {
+    let target = format!("/v2/{repository}/manifests/{reference}");
+    PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))
+}

@@ -1,0 +1,67 @@
+//! The tags of a repository, every page of them.
+
+use bytes::Bytes;
+use http::header::LINK;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Response, StatusCode};
+use serde::Deserialize;
+
+use super::body::RequestBody;
+use super::{Outgoing, Upstream, UpstreamError, headers};
+use crate::oci::{RepositoryName, Tag};
+
+/// The most pages that are followed; a registry that sends more is broken.
+const MOST_PAGES: usize = 10_000;
+
+/// The registry's list of tags.
+#[derive(Debug)]
+pub enum Listed {
+    /// Empty where the registry does not know the repository.
+    Tags(Vec<Tag>),
+    /// 401 or 403, to be relayed.
+    Denied(Response<Bytes>),
+}
+
+#[derive(Deserialize)]
+struct Page {
+    tags: Option<Vec<String>>,
+}
+
+impl Upstream {
+    /// Lists tags (distribution-spec, end-8a), following `Link: …; rel="next"`.
+    pub async fn tags(&self, caller: &HeaderMap, repository: &RepositoryName) -> Result<Listed, UpstreamError> {
+        let mut tags = Vec::new();
+        let mut query = String::new();
+        for _ in 0..MOST_PAGES {
+            let target = format!("/v2/{repository}/tags/list{query}");
+            let target = PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))?;
+            let headers = headers::for_check(caller);
+            let page = Outgoing { method: Method::GET, target, headers, body: RequestBody::empty(), repeatable: true };
+            let response = self.forward_whole(page).await?;
+            match response.status() {
+                StatusCode::OK => {}
+                StatusCode::NOT_FOUND => return Ok(Listed::Tags(tags)),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Ok(Listed::Denied(response)),
+                status => return Err(UpstreamError::Unexpected { method: Method::GET, what: format!("{repository} tags/list"), status }),
+            }
+            let page: Page =
+                serde_json::from_slice(response.body()).map_err(|cause| UpstreamError::Unusable(format!("list of tags: {cause}")))?;
+            // What is no tag by the grammar cannot be named in a request either.
+            tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| Tag::parse(tag).ok()));
+            match next_query(&response) {
+                Some(next) => query = next,
+                None => return Ok(Listed::Tags(tags)),
+            }
+        }
+        Err(UpstreamError::Unusable(format!("the list of tags of {repository} has more than {MOST_PAGES} pages")))
+    }
+}
+
+/// The query of the next page, with its `?`.
+fn next_query(response: &Response<Bytes>) -> Option<String> {
+    let links = response.headers().get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+    let next = links.flat_map(|link| link.split(',')).find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
+    let (url, _) = next.split_once('<')?.1.split_once('>')?;
+    let (_, query) = url.split_once('?')?;
+    Some(format!("?{query}"))
+}
