@@ -1,0 +1,86 @@
+//! One rule, and what is wrong with a list of them.
+
+use std::sync::Arc;
+
+use super::verdict::Verdict;
+use super::{
+    DEFAULT_RULE, Delete, Enforcement, Mutability, PatternError, PolicyError, REFERRERS_RULE, RepositoryPattern, TagPattern,
+};
+
+/// Which tags of which repositories change how.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub name: Arc<str>,
+    /// Empty for every repository.
+    pub repositories: Vec<RepositoryPattern>,
+    /// One of them has to match.
+    pub tags: Vec<TagPattern>,
+    pub mutability: Mutability,
+    pub enforcement: Enforcement,
+    pub delete: Delete,
+    pub help_url: Option<Arc<str>>,
+}
+
+impl Rule {
+    /// An enforced rule without deletes. No `repositories` means every one.
+    pub fn new(name: &str, repositories: &[&str], tags: &[&str], mutability: Mutability) -> Result<Self, PatternError> {
+        Ok(Self {
+            name: Arc::from(name),
+            repositories: repositories.iter().map(|glob| RepositoryPattern::parse(glob)).collect::<Result<_, _>>()?,
+            tags: tags.iter().map(|pattern| TagPattern::parse(pattern)).collect::<Result<_, _>>()?,
+            mutability,
+            enforcement: Enforcement::Enforce,
+            delete: Delete::Deny,
+            help_url: None,
+        })
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict {
+            rule: self.name.clone(),
+            mutability: self.mutability,
+            enforcement: self.enforcement,
+            delete: self.delete,
+            help_url: self.help_url.clone(),
+        }
+    }
+
+    /// Whether every repository of `later` is surely one of this rule's.
+    fn covers_repositories(&self, later: &Self) -> bool {
+        let everywhere = self.repositories.is_empty() || self.repositories.iter().any(RepositoryPattern::is_everything);
+        let covered = |glob: &RepositoryPattern| self.repositories.iter().any(|earlier| earlier.covers(glob));
+        everywhere || (!later.repositories.is_empty() && later.repositories.iter().all(covered))
+    }
+}
+
+/// Every mistake of a list of rules.
+pub(super) fn mistakes(rules: &[Rule]) -> Vec<PolicyError> {
+    let mut mistakes = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let earlier = &rules[..index];
+        if [DEFAULT_RULE, REFERRERS_RULE].contains(&&*rule.name) {
+            mistakes.push(PolicyError::ReservedName { rule: index });
+        }
+        if let Some(twin) = earlier.iter().position(|other| other.name == rule.name) {
+            mistakes.push(PolicyError::DuplicateName { rule: index, earlier: twin });
+        }
+        if let Some(by) = taken_by(rule, earlier) {
+            mistakes.push(PolicyError::NeverMatches { rule: index, by });
+        }
+    }
+    mistakes
+}
+
+/// The earlier rules that take every tag of `rule` between them. What is found is
+/// certain; some rules that never match are not found, such as one whose
+/// repositories are split between two earlier ones.
+fn taken_by(rule: &Rule, earlier: &[Rule]) -> Option<Vec<usize>> {
+    let mut takers = Vec::new();
+    for pattern in &rule.tags {
+        let takes = |other: &Rule| other.covers_repositories(rule) && other.tags.iter().any(|wider| wider.covers(pattern));
+        takers.push(earlier.iter().position(takes)?);
+    }
+    takers.sort_unstable();
+    takers.dedup();
+    (!takers.is_empty()).then_some(takers)
+}

@@ -1,0 +1,78 @@
+//! What a rule says about a tag.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// How a tag may change after its first push (the word is Amazon ECR's).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mutability {
+    /// One digest ever.
+    Immutable,
+    /// Moves only to a newer matching release, never back.
+    ForwardOnly,
+    /// The new manifest keeps every entry of the old one.
+    AppendOnly,
+    Mutable,
+}
+
+/// What happens to a push that the mutability does not allow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Enforcement {
+    /// It is refused.
+    Enforce,
+    /// It passes, with a warning and a record.
+    Audit,
+}
+
+/// Whether an immutable tag may be deleted. Deleted tags stay burnt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delete {
+    Deny,
+    Allow,
+}
+
+/// What the policy says about one tag.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// The name of the rule that decided.
+    pub rule: Arc<str>,
+    pub mutability: Mutability,
+    pub enforcement: Enforcement,
+    pub delete: Delete,
+    /// Appended to a refusal; one line of printable ASCII.
+    pub help_url: Option<Arc<str>>,
+}
+
+impl Verdict {
+    /// Whether the tag is held: claimed at its first push, pinned, refused after.
+    pub fn is_immutable(&self) -> bool {
+        self.mutability == Mutability::Immutable && self.enforcement == Enforcement::Enforce
+    }
+
+    /// Whether the tag would be held if the rule were enforced.
+    pub fn is_audited(&self) -> bool {
+        self.mutability == Mutability::Immutable && self.enforcement == Enforcement::Audit
+    }
+}
+
+macro_rules! words {
+    ($kind:ident { $($variant:ident = $word:literal),* }) => {
+        impl $kind {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word of the policy file.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+words!(Mutability { Immutable = "immutable", ForwardOnly = "forward-only", AppendOnly = "append-only", Mutable = "mutable" });
+words!(Enforcement { Enforce = "enforce", Audit = "audit" });
+words!(Delete { Deny = "deny", Allow = "allow" });
