@@ -100,6 +100,10 @@ impl Claim {
     pub fn attempt(&self) -> AttemptId {
         self.attempt
     }
+
+    fn lost(self) -> LedgerError {
+        LedgerError::ClaimLost { key: self.key, digest: self.digest }
+    }
 }
 
 /// The answer to [`Ledger::claim`].
@@ -130,7 +134,9 @@ pub enum LedgerError {
 
 /// The operations of the ledger. Every engine passes the same suite.
 ///
-/// A method that returns `Ok` has made its effect durable.
+/// A method that returns `Ok` has made its effect durable. A future dropped
+/// before it is ready leaves the outcome unknown, like an error: its write may
+/// still be carried out. Times are stored in whole milliseconds.
 #[async_trait]
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// The row of a tag, lifted rows left out.
@@ -141,27 +147,36 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// Claims a tag for a digest: insert if absent, and join an open claim for
     /// the same digest. One atomic step; of two claims for different digests
-    /// exactly one is granted. Opens `attempt`.
+    /// exactly one is granted. Opens `attempt`, unless the tag is sealed. A
+    /// lifted row is claimed afresh: its old digest binds nobody.
     async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError>;
 
     /// Seals the tag and ends every attempt. Also succeeds when another attempt
     /// for the same digest has sealed it before. If the row is gone, burnt,
     /// lifted or bound to another digest: [`LedgerError::ClaimLost`], and the
-    /// push must not be acknowledged.
+    /// push must not be acknowledged. The same where the tag was lifted and
+    /// claimed again meanwhile, be it for the same digest: what this attempt
+    /// did to the registry was done before the tag moved freely.
     async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError>;
 
     /// Ends an attempt that certainly did not and will not point the tag. Frees
-    /// the claim if it is open and this was its only attempt.
+    /// the claim if it is open and this was its only attempt. Does nothing to a
+    /// row in any other state, or where this attempt has ended before.
     async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError>;
 
     /// The registry already held `found` under the claimed tag: seals the tag
     /// with `found` if it is still open, ending every attempt, and returns what
-    /// the tag means now. A claim that was sealed meanwhile keeps its digest.
+    /// the tag means now. A claim that was sealed or burnt meanwhile keeps its
+    /// digest. If the row is gone, lifted, or claimed again since it was lifted:
+    /// [`LedgerError::ClaimLost`], for then `found` was seen too early.
+    ///
+    /// The record's origin becomes [`Origin::Adopted`] where `found` differs.
     async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError>;
 
     /// Enters a tag that the registry already holds: insert if absent as
-    /// sealed; an open claim for the same digest is sealed. Returns the row that
-    /// stands, which may name another digest, be open for one, or be burnt.
+    /// sealed; an open claim for the same digest is sealed and keeps its origin.
+    /// Returns the row that stands, which may name another digest, be open for
+    /// one, or be burnt. A lifted row is adopted afresh.
     async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError>;
 
     /// Turns a sealed or open row into a tombstone, for good. Returns whether
