@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use moka::sync::Cache;
@@ -83,18 +83,23 @@ struct Limits {
     passthrough: Vec<String>,
 }
 
+/// What a gate is made of.
+#[derive(Debug)]
+pub struct GateParts<'a> {
+    pub policy: Policy,
+    pub ledger: Arc<dyn Ledger>,
+    pub upstream: Upstream,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    /// Runs what must finish; shutdown waits for it.
+    pub tasks: TaskTracker,
+    pub server: &'a valid::Server,
+    pub pulls: &'a valid::Pulls,
+}
+
 impl Gate {
-    /// `tasks` runs what must finish; shutdown waits for it.
-    pub fn new(
-        policy: Policy,
-        ledger: Arc<dyn Ledger>,
-        upstream: Upstream,
-        clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
-        server: &valid::Server,
-        pulls: &valid::Pulls,
-        tasks: TaskTracker,
-    ) -> Self {
+    pub fn new(parts: GateParts<'_>) -> Self {
+        let GateParts { policy, ledger, upstream, clock, metrics, tasks, server, pulls } = parts;
         let limits = Limits {
             manifest: server.manifest_limit,
             body_idle: server.body_idle_timeout,
@@ -116,6 +121,12 @@ impl Gate {
             tasks,
             request_ids: RequestIds::new(),
         }
+    }
+
+    /// Refuses a request of which nothing is believed.
+    pub fn refuse_unread(&self, refusal: Refusal) -> Answer {
+        let caller = Caller { headers: HeaderMap::new(), request_id: self.request_ids.next() };
+        self.finish(&caller, Decision::new("other"), Err(refusal))
     }
 
     /// Answers one request.

@@ -10,7 +10,16 @@
 //! A module uses only modules above it in this list.
 
 pub mod clock;
-pub mod config;
-pub mod ledger;
 pub mod oci;
 pub mod policy;
+pub mod ledger;
+pub mod config;
+pub mod metrics;
+pub mod upstream;
+pub mod answer;
+pub mod refusal;
+pub mod gate;
+pub mod server;
+pub mod admin;
+pub mod telemetry;
+pub mod cli;

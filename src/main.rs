@@ -1,1 +1,7 @@
-fn main() {}
+//! Result to exit code, nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pushonce::cli::run(std::env::args_os(), pushonce::cli::environment())
+}

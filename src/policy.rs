@@ -4,6 +4,7 @@
 //! another, so that a decision costs two scans however many rules there are.
 
 pub mod explain;
+mod movable;
 pub mod pattern;
 pub mod rule;
 pub mod verdict;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 pub use explain::{Explanation, Reason};
 pub use pattern::{PatternError, RepositoryPattern, TagPattern};
+pub use movable::Movable;
 pub use rule::Rule;
 pub use verdict::{Delete, Enforcement, Mutability, Verdict};
 

@@ -22,7 +22,7 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
@@ -202,8 +202,8 @@ struct Failure {
     unsent: Option<Box<Request<RequestBody>>>,
 }
 
-impl From<http1::TrySendError<Request<RequestBody>>> for Failure {
-    fn from(mut error: http1::TrySendError<Request<RequestBody>>) -> Self {
+impl From<TrySendError<Request<RequestBody>>> for Failure {
+    fn from(mut error: TrySendError<Request<RequestBody>>) -> Self {
         let unsent = error.take_message().map(Box::new);
         let cause = error.into_error();
         let text = with_sources(&cause);

@@ -3,8 +3,6 @@
 //! Whatever goes wrong before a tag was pointed withdraws the attempt. Whatever
 //! goes wrong after leaves the claim open, and whoever comes next finishes it.
 
-use http::StatusCode;
-
 use super::Gate;
 use super::caller::Caller;
 use super::decision::Decision;

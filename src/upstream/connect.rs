@@ -48,7 +48,7 @@ pub struct Connector {
     authority: Authority,
     port: u16,
     timeout: Duration,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Connector {
@@ -59,7 +59,7 @@ impl Connector {
             None => None,
             Some(tls) => {
                 let name = ServerName::try_from(host.clone()).map_err(|cause| ConnectorError::Host(host, cause))?;
-                Some((TlsConnector::from(tls), name))
+                Some((tls, name))
             }
         };
         let default_port = if tls.is_some() { 443 } else { 80 };
@@ -82,7 +82,10 @@ impl Connector {
         tcp.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Stream::Plain(tcp)),
-            Some((connector, name)) => Ok(Stream::Tls(Box::new(connector.connect(name.clone(), tcp).await?))),
+            Some((tls, name)) => {
+                let connector = TlsConnector::from(Arc::clone(tls));
+                Ok(Stream::Tls(Box::new(connector.connect(name.clone(), tcp).await?)))
+            }
         }
     }
 }

@@ -1,0 +1,108 @@
+//! The second listener, for operators and their machines: health and metrics.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::server::Drain;
+use crate::upstream::Probe;
+
+/// The longest that an answer of this listener may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why the admin listener could not be opened.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address} (admin.listen): {cause}")]
+pub struct AdminError {
+    address: SocketAddr,
+    cause: io::Error,
+}
+
+/// What the admin listener looks at.
+#[derive(Debug)]
+pub struct Admin {
+    pub ledger: Arc<dyn Ledger>,
+    pub probe: Probe,
+    pub metrics: Arc<Metrics>,
+    pub drain: Drain,
+}
+
+/// Opens the listener and serves it in the background, to the end of the process:
+/// health can be asked for while the data listener drains.
+pub async fn listen(address: SocketAddr, admin: Admin) -> Result<SocketAddr, AdminError> {
+    let failed = |cause| AdminError { address, cause };
+    let tcp = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = tcp.local_addr().map_err(failed)?;
+    let routes = routes(admin);
+    tokio::spawn(async move {
+        if let Err(cause) = axum::serve(tcp, routes).await {
+            tracing::error!(%cause, "the admin listener ended");
+        }
+    });
+    Ok(bound)
+}
+
+fn routes(admin: Admin) -> Router {
+    let layers = ServiceBuilder::new()
+        // A bug here must not end the connection without an answer.
+        .layer(CatchPanicLayer::new())
+        // A hanging ledger must not pile up scrapes.
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+        // What is true now is not true later.
+        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .layer(layers)
+        .with_state(Arc::new(admin))
+}
+
+/// The process runs and answers.
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// 200 where pushes can be decided: the ledger can be written, the registry is
+/// there, and no shutdown has begun. One line for each, with the cause.
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    let (ledger, upstream) = tokio::join!(admin.ledger.ping(), admin.probe.check());
+    let checks = [
+        ("ledger", ledger.err().map(|cause| cause.to_string())),
+        ("upstream", upstream.err().map(|cause| cause.to_string())),
+        ("serving", admin.drain.has_begun().then(|| "shutting down".to_owned())),
+    ];
+    let ready = checks.iter().all(|(_, failure)| failure.is_none());
+    let line = |(name, failure): &(&str, Option<String>)| match failure {
+        None => format!("ok      {name}\n"),
+        Some(cause) => format!("failed  {name}: {cause}\n"),
+    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, checks.iter().map(line).collect::<String>()).into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.ledger.open_claims().await {
+        Ok(open) => admin.metrics.open_claims.set(i64::try_from(open).unwrap_or(i64::MAX)),
+        Err(cause) => tracing::warn!(%cause, "open claims could not be counted"),
+    }
+    match admin.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(cause) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{cause}\n")).into_response(),
+    }
+}

@@ -1,0 +1,110 @@
+//! `pushonce serve`: puts the parts together and runs them until a signal.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::{self, Admin, AdminError};
+use crate::clock::SystemClock;
+use crate::config::{self, valid::Config};
+use crate::gate::{Gate, GateParts};
+use crate::ledger::Ledger;
+use crate::ledger::sqlite::{OpenError, SqliteLedger};
+use crate::metrics::Metrics;
+use crate::server::{Drain, Drained, Listener, ListenerError};
+use crate::telemetry::{self, TelemetryError};
+use crate::upstream::{ConnectorError, Probe, ProbeError, Upstream};
+
+/// Why the server did not start, or did not stop well.
+#[derive(Debug, Error)]
+enum ServeError {
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+    #[error(transparent)]
+    Upstream(#[from] ConnectorError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error("the metrics cannot be declared: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("the operating system refused: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn serve(file: &Path, environment: &[(String, String)], color: bool) -> ExitCode {
+    let config = match config::load(file, environment) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            eprint!("{}", mistakes.render(color));
+            return ExitCode::from(2);
+        }
+    };
+    let served = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::System)
+        .and_then(|runtime| runtime.block_on(run(config)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            eprintln!("pushonce: {cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> Result<(), ServeError> {
+    telemetry::start(&config.log)?;
+    let metrics = Arc::new(Metrics::new()?);
+    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&config.ledger.sqlite, &config.upstream.name)?);
+    let probe = Probe::new(&config.upstream)?;
+    let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
+    let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;
+    let drain = Drain::default();
+    let rules = config.policy.rules().len();
+    let gate = Arc::new(Gate::new(GateParts {
+        policy: config.policy,
+        ledger: Arc::clone(&ledger),
+        upstream,
+        clock: Arc::new(SystemClock),
+        metrics: Arc::clone(&metrics),
+        tasks: drain.writes().clone(),
+        server: &config.server,
+        pulls: &config.pulls,
+    }));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+
+    let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
+    let admin = Admin { ledger, probe, metrics, drain: drain.clone() };
+    let admin_address = admin::listen(config.admin.listen, admin).await?;
+    let address = listener.address()?;
+    let policy = config.policy_file.display().to_string();
+    tracing::info!(%address, admin = %admin_address, registry, policy, rules, "serving");
+    let serving = tokio::spawn(listener.serve(drain.clone()));
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let limit = config.server.drain_timeout;
+    tracing::info!(?limit, "shutting down: no new connections, running requests are finished");
+    drain.begin();
+    drop(serving.await);
+    match drain.finish(limit).await {
+        Drained::Whole => tracing::info!("shut down; everything was finished"),
+        Drained::CutOff { connections, writes } => {
+            tracing::warn!(connections, writes, "shut down at server.drain_timeout; open claims are rolled forward by the next push");
+        }
+    }
+    Ok(())
+}
