@@ -1,1 +1,157 @@
-//! The embedded ledger: SQLite.
+//! The embedded ledger: one SQLite file, held by one process.
+//!
+//! Writes go through one thread that commits what is waiting together
+//! ([`writer`]); reads have connections of their own and never wait for it. A
+//! write is answered after its commit reached the disk, and a read sees only
+//! what was committed, so nothing is ever told that a crash could take back.
+
+mod books;
+mod lock;
+mod open;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+pub use self::open::OpenError;
+
+use self::books::Books;
+use self::writer::Writer;
+use super::{Claim, Claimed, Ledger, LedgerError, Record, TagKey};
+use crate::clock::AttemptId;
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// The rows of one registry in a file that may hold those of others.
+///
+/// Fields are dropped from top to bottom: the writer closes last, because the
+/// last connection to a file folds its write-ahead log back into it, and only
+/// then may another process have the lock.
+pub struct SqliteLedger {
+    file: PathBuf,
+    registry: Arc<str>,
+    /// For [`Ledger::lookup`]: a walk down one index, microseconds long, so it
+    /// runs where it is called.
+    lookups: Mutex<Connection>,
+    /// For what reads many rows: on a blocking thread, and on a connection of
+    /// its own so that no lookup waits behind a listing.
+    scans: Arc<Mutex<Connection>>,
+    writer: Writer,
+    _lock: File,
+}
+
+impl SqliteLedger {
+    /// Opens or creates the ledger in the file `path`, for the registry of this
+    /// name. Reads the whole file to check it; call it before serving.
+    pub fn open(path: &Path, registry: &str) -> Result<Self, OpenError> {
+        let opened = open::open(path)?;
+        let registry: Arc<str> = Arc::from(registry);
+        let writer = Writer::start(opened.writer, Arc::clone(&registry))
+            .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
+        Ok(Self {
+            file: path.to_owned(),
+            registry,
+            lookups: Mutex::new(opened.lookups),
+            scans: Arc::new(Mutex::new(opened.scans)),
+            writer,
+            _lock: opened.lock,
+        })
+    }
+
+    /// How many transactions were committed since it was opened. Divided by the
+    /// number of writes it tells how many share one flush to disk.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    fn look<T>(&self, read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        look(&self.lookups, &self.registry, read)
+    }
+
+    async fn scan<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (scans, registry) = (Arc::clone(&self.scans), Arc::clone(&self.registry));
+        let task = tokio::task::spawn_blocking(move || look(&scans, &registry, read));
+        task.await.unwrap_or_else(|error| Err(LedgerError::Unavailable(error.to_string())))
+    }
+}
+
+/// Reads with a connection that others use too. A reader that panicked left no
+/// transaction behind: rusqlite resets a statement when it is dropped.
+fn look<T>(
+    connection: &Mutex<Connection>,
+    registry: &str,
+    read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+    read(&Books { connection: &connection, registry })
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError> {
+        self.look(|books| books.lookup(key))
+    }
+
+    async fn records(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Record)>, LedgerError> {
+        let repository = repository.clone();
+        self.scan(move |books| books.records(&repository)).await
+    }
+
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
+        let (key, digest) = (key.clone(), digest.clone());
+        self.writer.write(move |books| books.claim(key, digest, attempt, now)).await
+    }
+
+    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
+        self.writer.write(move |books| books.confirm(claim, now)).await
+    }
+
+    async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError> {
+        self.writer.write(move |books| books.withdraw(&claim)).await
+    }
+
+    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+        let found = found.clone();
+        self.writer.write(move |books| books.yield_to(claim, &found, now)).await
+    }
+
+    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+        let (key, digest) = (key.clone(), digest.clone());
+        self.writer.write(move |books| books.adopt(&key, &digest, now)).await
+    }
+
+    async fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
+        let key = key.clone();
+        self.writer.write(move |books| books.burn(&key, now)).await
+    }
+
+    async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
+        let key = key.clone();
+        self.writer.write(move |books| books.lift(&key, now)).await
+    }
+
+    async fn open_claims(&self) -> Result<u64, LedgerError> {
+        self.scan(|books| books.open_claims()).await
+    }
+
+    async fn ping(&self) -> Result<(), LedgerError> {
+        self.look(|books| books.probe())?;
+        self.writer.write(|books| books.beat()).await
+    }
+}
+
+impl fmt::Debug for SqliteLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLedger").field("file", &self.file).field("registry", &self.registry).finish_non_exhaustive()
+    }
+}

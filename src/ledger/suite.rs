@@ -1,1 +1,158 @@
 //! One conformance suite, run on every ledger.
+//!
+//! A new engine implements [`Store`] and adds one line at the end of this file.
+
+mod claims;
+mod endings;
+mod races;
+mod random;
+
+use jiff::Timestamp;
+
+use super::memory::MemoryLedger;
+use super::sqlite::SqliteLedger;
+use super::{Claim, Claimed, Ledger, LedgerError, Origin, Record, State, TagKey};
+use crate::clock::AttemptId;
+use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
+
+/// A place that holds the ledgers of several registries, empty at first.
+pub(super) trait Store {
+    fn new() -> Self;
+
+    /// The ledger of a registry. The one handed out before was dropped.
+    fn open(&self, registry: &str) -> Box<dyn Ledger>;
+}
+
+/// Memory keeps registries apart by keeping them in ledgers of their own.
+struct Memory {
+    ours: MemoryLedger,
+    theirs: MemoryLedger,
+}
+
+impl Store for Memory {
+    fn new() -> Self {
+        Self { ours: MemoryLedger::new(), theirs: MemoryLedger::new() }
+    }
+
+    fn open(&self, registry: &str) -> Box<dyn Ledger> {
+        Box::new(if registry == "ours" { self.ours.clone() } else { self.theirs.clone() })
+    }
+}
+
+struct Sqlite {
+    directory: tempfile::TempDir,
+}
+
+impl Store for Sqlite {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a directory") }
+    }
+
+    fn open(&self, registry: &str) -> Box<dyn Ledger> {
+        Box::new(SqliteLedger::open(&self.directory.path().join("ledger.db"), registry).expect("the ledger opens"))
+    }
+}
+
+pub(super) fn key(text: &str) -> TagKey {
+    let (repository, tag) = text.split_once(':').expect("repository:tag");
+    TagKey { repository: RepositoryName::parse(repository).expect("a name"), tag: Tag::parse(tag).expect("a tag") }
+}
+
+pub(super) fn digest(content: &str) -> Digest {
+    Digest::of(Algorithm::Sha256, content.as_bytes())
+}
+
+/// A moment, told from others by its number.
+pub(super) fn at(moment: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_800_000_000_000 + moment).expect("a time")
+}
+
+pub(super) fn record(content: &str, state: State, origin: Origin, since: i64) -> Record {
+    Record { digest: digest(content), state, origin, since: at(since) }
+}
+
+pub(super) async fn claim(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Claimed {
+    ledger.claim(&key(tag), &digest(content), AttemptId::random(), at(now)).await.expect("an answer")
+}
+
+pub(super) async fn granted(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Claim {
+    match claim(ledger, tag, content, now).await {
+        Claimed::Granted(claim) => claim,
+        other => panic!("{tag} was not granted for {content}: {other:?}"),
+    }
+}
+
+pub(super) async fn sealed(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Record {
+    let claim = granted(ledger, tag, content, now).await;
+    ledger.confirm(claim, at(now)).await.expect("sealed")
+}
+
+async fn lookup(ledger: &dyn Ledger, tag: &str) -> Option<Record> {
+    ledger.lookup(&key(tag)).await.expect("an answer")
+}
+
+async fn burn(ledger: &dyn Ledger, tag: &str, now: i64) -> bool {
+    ledger.burn(&key(tag), at(now)).await.expect("an answer")
+}
+
+async fn lift(ledger: &dyn Ledger, tag: &str, now: i64) -> bool {
+    ledger.lift(&key(tag), at(now)).await.expect("an answer")
+}
+
+async fn adopt(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Record {
+    ledger.adopt(&key(tag), &digest(content), at(now)).await.expect("an answer")
+}
+
+fn expect_lost<T: std::fmt::Debug>(outcome: Result<T, LedgerError>) {
+    assert!(matches!(outcome, Err(LedgerError::ClaimLost { .. })), "{outcome:?}");
+}
+
+macro_rules! each_case {
+    ($store:ty; $($file:ident::$case:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            $file::$case(&<$store as Store>::new()).await;
+        }
+    )*};
+}
+
+macro_rules! run_on {
+    ($engine:ident, $store:ty) => {
+        mod $engine {
+            use super::*;
+
+            each_case! {
+                $store;
+                claims::a_free_tag_is_granted,
+                claims::equal_bytes_join_and_other_bytes_find_it_taken,
+                claims::a_sealed_tag_takes_its_own_bytes_only,
+                claims::withdrawing_frees_the_tag_when_nobody_else_tries,
+                claims::a_claim_whose_attempt_never_ended_stays,
+                claims::withdrawing_does_nothing_where_the_claim_has_ended,
+                claims::repositories_do_not_touch_each_other,
+                claims::registries_do_not_touch_each_other,
+                claims::records_are_ordered_and_leave_lifted_rows_out,
+                endings::confirming_seals_and_ends_every_attempt,
+                endings::confirming_fails_where_the_row_lets_go,
+                endings::yielding_seals_what_was_found,
+                endings::yielding_keeps_what_was_decided_before,
+                endings::adopting_enters_what_is_there,
+                endings::adopting_never_changes_a_decision,
+                endings::a_burnt_tag_refuses_everything,
+                endings::a_lifted_tag_starts_afresh,
+                endings::a_lift_ends_the_attempts_of_before,
+                endings::a_ping_changes_nothing,
+                races::one_digest_wins_each_tag,
+                races::the_last_to_withdraw_frees_the_tag,
+            }
+
+            #[test]
+            fn any_sequence_ends_as_in_memory() {
+                random::agrees_with_memory::<$store>();
+            }
+        }
+    };
+}
+
+run_on!(memory, Memory);
+run_on!(sqlite, Sqlite);

@@ -1,0 +1,279 @@
+//! The operations of the ledger as SQL, each inside the caller's transaction.
+//!
+//! One statement decides each of them, by the state and the digest that the row
+//! has at that moment; where it changes nothing, the row is read to say why.
+
+use std::fmt::Display;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use crate::clock::AttemptId;
+use crate::ledger::{Claim, Claimed, LedgerError, Origin, Record, State, TagKey};
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// The rows of one registry, seen through one connection.
+pub(super) struct Books<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) registry: &'a str,
+}
+
+/// The key of a row; every statement that uses it has it as its first three
+/// parameters.
+macro_rules! this_tag {
+    () => {
+        "registry = ?1 AND repository = ?2 AND tag = ?3"
+    };
+}
+
+/// That the row is still the open claim of digest ?4 that ?5 is an attempt of.
+macro_rules! awaits {
+    () => {
+        "state = 'open' AND digest = ?4 AND EXISTS (SELECT 1 FROM attempts AS a \
+         WHERE a.registry = ?1 AND a.repository = ?2 AND a.tag = ?3 AND a.attempt = ?5)"
+    };
+}
+
+/// What [`record`] reads.
+macro_rules! record {
+    () => {
+        "digest, state, origin, changed_at"
+    };
+}
+
+const LOOKUP: &str = concat!("SELECT ", record!(), " FROM tags WHERE ", this_tag!());
+const RECORDS: &str = concat!("SELECT ", record!(), ", tag FROM tags WHERE registry = ?1 AND repository = ?2 ORDER BY tag");
+const OPEN_CLAIMS: &str = "SELECT count(*) FROM tags WHERE registry = ?1 AND state = 'open'";
+
+/// Inserts, starts a lifted row afresh, or joins. No row back: it is taken.
+const CLAIM: &str = concat!(
+    "INSERT INTO tags (registry, repository, tag, digest, state, origin, claimed_at, changed_at) ",
+    "VALUES (?1, ?2, ?3, ?4, 'open', 'pushed', ?5, ?5) ",
+    "ON CONFLICT (registry, repository, tag) DO UPDATE SET digest = excluded.digest, state = 'open', origin = 'pushed', ",
+    "claimed_at = CASE tags.state WHEN 'lifted' THEN excluded.claimed_at ELSE tags.claimed_at END, ",
+    "changed_at = CASE tags.state WHEN 'lifted' THEN excluded.changed_at ELSE tags.changed_at END ",
+    "WHERE tags.state = 'lifted' OR (tags.state = 'open' AND tags.digest = excluded.digest) ",
+    "RETURNING ",
+    record!()
+);
+const OPEN_ATTEMPT: &str =
+    "INSERT INTO attempts (registry, repository, tag, attempt, opened_at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+const END_ATTEMPTS: &str = concat!("DELETE FROM attempts WHERE ", this_tag!());
+
+const CONFIRM: &str =
+    concat!("UPDATE tags SET state = 'sealed', changed_at = ?6 WHERE ", this_tag!(), " AND ", awaits!(), " RETURNING ", record!());
+
+const END_ATTEMPT: &str = concat!(
+    "DELETE FROM attempts WHERE ",
+    this_tag!(),
+    " AND attempt = ?5 AND EXISTS (SELECT 1 FROM tags AS t \
+     WHERE t.registry = ?1 AND t.repository = ?2 AND t.tag = ?3 AND t.state = 'open' AND t.digest = ?4)"
+);
+const FREE: &str = concat!(
+    "DELETE FROM tags WHERE ",
+    this_tag!(),
+    " AND state = 'open' AND NOT EXISTS (SELECT 1 FROM attempts AS a \
+     WHERE a.registry = ?1 AND a.repository = ?2 AND a.tag = ?3)"
+);
+
+const YIELD: &str = concat!(
+    "UPDATE tags SET state = 'sealed', changed_at = ?6, digest = ?7, \
+     origin = CASE digest WHEN ?7 THEN origin ELSE 'adopted' END WHERE ",
+    this_tag!(),
+    " AND ",
+    awaits!(),
+    " RETURNING ",
+    record!()
+);
+
+/// Inserts, starts a lifted row afresh, or seals an equal open claim. No row
+/// back: the row that stands decides.
+const ADOPT: &str = concat!(
+    "INSERT INTO tags (registry, repository, tag, digest, state, origin, claimed_at, changed_at) ",
+    "VALUES (?1, ?2, ?3, ?4, 'sealed', 'adopted', ?5, ?5) ",
+    "ON CONFLICT (registry, repository, tag) DO UPDATE SET ",
+    "digest = excluded.digest, state = 'sealed', changed_at = excluded.changed_at, ",
+    "origin = CASE tags.state WHEN 'lifted' THEN 'adopted' ELSE tags.origin END, ",
+    "claimed_at = CASE tags.state WHEN 'lifted' THEN excluded.claimed_at ELSE tags.claimed_at END ",
+    "WHERE tags.state = 'lifted' OR (tags.state = 'open' AND tags.digest = excluded.digest) ",
+    "RETURNING ",
+    record!()
+);
+
+/// Ends an open or sealed row, as burnt or as lifted.
+const LEAVE: &str = concat!("UPDATE tags SET state = ?4, changed_at = ?5 WHERE ", this_tag!(), " AND state IN ('open', 'sealed')");
+
+const PROBE: &str = "SELECT EXISTS (SELECT 1 FROM tags WHERE registry = ?1)";
+const BEAT: &str = "UPDATE heartbeat SET beats = beats + 1 WHERE id = 1";
+
+impl Books<'_> {
+    pub(super) fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError> {
+        self.one(LOOKUP, key, params![self.registry, key.repository.as_str(), key.tag.as_str()])
+    }
+
+    pub(super) fn records(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Record)>, LedgerError> {
+        let mut statement = self.connection.prepare_cached(RECORDS).map_err(unavailable)?;
+        let mut rows = statement.query(params![self.registry, repository.as_str()]).map_err(unavailable)?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            let text: String = row.get(4).map_err(|error| self.corrupt(repository, &error))?;
+            let tag = Tag::parse(&text).map_err(|error| self.corrupt(repository, &error))?;
+            let key = TagKey { repository: repository.clone(), tag };
+            if let Some(record) = self.record(&key, row)? {
+                records.push((key.tag, record));
+            }
+        }
+        Ok(records)
+    }
+
+    pub(super) fn claim(&self, key: TagKey, digest: Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        let granted = self.one(CLAIM, &key, params![self.registry, repository, tag, digest.as_str(), now])?;
+        if granted.is_some() {
+            self.change(OPEN_ATTEMPT, params![self.registry, repository, tag, attempt.as_bytes(), now])?;
+            return Ok(Claimed::Granted(Claim { key, digest, attempt }));
+        }
+        let standing = self.standing(&key)?;
+        if standing.state == State::Sealed && standing.digest == digest {
+            return Ok(Claimed::AlreadySealed(Claim { key, digest, attempt }, standing));
+        }
+        Ok(Claimed::Taken(standing))
+    }
+
+    pub(super) fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
+        let Claim { key, digest, attempt } = &claim;
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        let parameters = params![self.registry, repository, tag, digest.as_str(), attempt.as_bytes(), now];
+        if let Some(sealed) = self.one(CONFIRM, key, parameters)? {
+            self.end_attempts(key)?;
+            return Ok(sealed);
+        }
+        match self.lookup(key)? {
+            Some(standing) if standing.state == State::Sealed && standing.digest == *digest => Ok(standing),
+            _ => Err(claim.lost()),
+        }
+    }
+
+    pub(super) fn withdraw(&self, claim: &Claim) -> Result<(), LedgerError> {
+        let Claim { key, digest, attempt } = claim;
+        let (repository, tag) = (key.repository.as_str(), key.tag.as_str());
+        let parameters = params![self.registry, repository, tag, digest.as_str(), attempt.as_bytes()];
+        if self.change(END_ATTEMPT, parameters)? > 0 {
+            self.change(FREE, params![self.registry, repository, tag])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+        let Claim { key, digest, attempt } = &claim;
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        let parameters = params![self.registry, repository, tag, digest.as_str(), attempt.as_bytes(), now, found.as_str()];
+        if let Some(sealed) = self.one(YIELD, key, parameters)? {
+            self.end_attempts(key)?;
+            return Ok(sealed);
+        }
+        match self.lookup(key)? {
+            Some(standing) if standing.state != State::Open => Ok(standing),
+            _ => Err(claim.lost()),
+        }
+    }
+
+    pub(super) fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        match self.one(ADOPT, key, params![self.registry, repository, tag, digest.as_str(), now])? {
+            Some(sealed) => {
+                self.end_attempts(key)?;
+                Ok(sealed)
+            }
+            None => self.standing(key),
+        }
+    }
+
+    pub(super) fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
+        let burnt = self.leave(key, "burnt", now)?;
+        Ok(burnt || self.lookup(key)?.is_some_and(|standing| standing.state == State::Burnt))
+    }
+
+    pub(super) fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
+        self.leave(key, "lifted", now)
+    }
+
+    pub(super) fn open_claims(&self) -> Result<u64, LedgerError> {
+        let mut statement = self.connection.prepare_cached(OPEN_CLAIMS).map_err(unavailable)?;
+        let count: i64 = statement.query_row(params![self.registry], |row| row.get(0)).map_err(unavailable)?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Reads whatever there is, to see whether reading works.
+    pub(super) fn probe(&self) -> Result<(), LedgerError> {
+        let mut statement = self.connection.prepare_cached(PROBE).map_err(unavailable)?;
+        statement.query_row(params![self.registry], |_| Ok(())).map_err(unavailable)
+    }
+
+    /// Writes without growing the file, to see whether writing works.
+    pub(super) fn beat(&self) -> Result<(), LedgerError> {
+        match self.change(BEAT, [])? {
+            1 => Ok(()),
+            _ => Err(LedgerError::Corrupt("the row of `heartbeat` is missing".to_owned())),
+        }
+    }
+
+    fn leave(&self, key: &TagKey, state: &str, now: Timestamp) -> Result<bool, LedgerError> {
+        let (repository, tag) = (key.repository.as_str(), key.tag.as_str());
+        let left = self.change(LEAVE, params![self.registry, repository, tag, state, now.as_millisecond()])? > 0;
+        if left {
+            self.end_attempts(key)?;
+        }
+        Ok(left)
+    }
+
+    fn end_attempts(&self, key: &TagKey) -> Result<(), LedgerError> {
+        self.change(END_ATTEMPTS, params![self.registry, key.repository.as_str(), key.tag.as_str()]).map(|_| ())
+    }
+
+    /// The row that kept another statement from changing anything.
+    fn standing(&self, key: &TagKey) -> Result<Record, LedgerError> {
+        self.lookup(key)?.ok_or_else(|| self.corrupt(key, &"it is neither free nor taken"))
+    }
+
+    fn one(&self, sql: &str, key: &TagKey, parameters: impl Params) -> Result<Option<Record>, LedgerError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(unavailable)?;
+        let record = statement.query_row(parameters, |row| Ok(self.record(key, row))).optional().map_err(unavailable)?;
+        record.transpose().map(Option::flatten)
+    }
+
+    fn change(&self, sql: &str, parameters: impl Params) -> Result<usize, LedgerError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(unavailable)?;
+        statement.execute(parameters).map_err(unavailable)
+    }
+
+    /// Parses the columns of `record!`; `None` is a lifted row.
+    fn record(&self, key: &TagKey, row: &Row<'_>) -> Result<Option<Record>, LedgerError> {
+        let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
+        let (digest, state, origin, since): (String, String, String, i64) =
+            columns.map_err(|error: rusqlite::Error| self.corrupt(key, &error))?;
+        let state = match state.as_str() {
+            "open" => State::Open,
+            "sealed" => State::Sealed,
+            "burnt" => State::Burnt,
+            "lifted" => return Ok(None),
+            other => return Err(self.corrupt(key, &format!("`{other}` is not a state"))),
+        };
+        let origin = match origin.as_str() {
+            "pushed" => Origin::Pushed,
+            "adopted" => Origin::Adopted,
+            other => return Err(self.corrupt(key, &format!("`{other}` is not an origin"))),
+        };
+        let digest = Digest::parse(&digest).map_err(|error| self.corrupt(key, &error))?;
+        let since = Timestamp::from_millisecond(since).map_err(|error| self.corrupt(key, &error))?;
+        Ok(Some(Record { digest, state, origin, since }))
+    }
+
+    fn corrupt(&self, row: &dyn Display, why: &dyn Display) -> LedgerError {
+        LedgerError::Corrupt(format!("{row} of registry `{}`: {why}", self.registry))
+    }
+}
+
+fn unavailable(error: rusqlite::Error) -> LedgerError {
+    LedgerError::Unavailable(error.to_string())
+}

@@ -1,0 +1,177 @@
+//! Opening the file: every way in which it can be the wrong one has its own
+//! error, which names it and says what to do. Nothing is written to a file
+//! before it is known to be a ledger or empty.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+use thiserror::Error;
+
+use super::lock;
+
+/// The oldest SQLite that is free of the corruption a reset of the write-ahead
+/// log could cause (fixed in 3.51.3).
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// "push" in ASCII; the first migration writes it.
+const APPLICATION_ID: i64 = 0x7075_7368;
+
+/// Forward only, and a released one is never edited.
+const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("../migrations/sqlite/001-tags.sql"))];
+
+/// How long to wait for somebody else's lock, such as that of a `.backup`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a ledger could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("SQLite {found} can corrupt a ledger; build with the bundled one, 3.51.3 or newer")]
+    OldSqlite { found: &'static str },
+    #[error("the ledger {} is a directory; name a file in it, such as {}", .file.display(), .file.join("pushonce.db").display())]
+    Directory { file: PathBuf },
+    #[error("the ledger {} has no directory to be in: create {}, or correct the ledger's path", .file.display(), .directory.display())]
+    NoDirectory { file: PathBuf, directory: PathBuf },
+    #[error("the ledger {} is read-only; let this process write to it and to its directory", .file.display())]
+    ReadOnly { file: PathBuf },
+    #[error("the ledger {} cannot be reached; check the path and its permissions", .file.display())]
+    Unreachable { file: PathBuf, source: io::Error },
+    #[error("the ledger {} is in use by {holder}; stop that first, for a ledger serves one process at a time", .file.display())]
+    InUse { file: PathBuf, holder: String },
+    #[error("the lock {} of the ledger cannot be taken; let this process write to the directory of {}", .lock.display(), .file.display())]
+    LockFile { file: PathBuf, lock: PathBuf, source: io::Error },
+    #[error("{} is not a ledger, nor any SQLite database; correct the path, or restore the file from a backup", .file.display())]
+    NotADatabase { file: PathBuf },
+    #[error("{} is an SQLite database, but not a ledger; correct the path, it was left as it is", .file.display())]
+    NotALedger { file: PathBuf },
+    #[error("the ledger {} has schema {found} of a newer version, and this one knows {known}; \
+             run the newer version, or restore a backup from before the upgrade", .file.display())]
+    Newer { file: PathBuf, found: i64, known: usize },
+    #[error("the ledger {} is damaged ({detail}); keep the file, and restore a backup", .file.display())]
+    Damaged { file: PathBuf, detail: String },
+    #[error("the ledger {} cannot have a write-ahead log, but {mode}; put it on a local file system", .file.display())]
+    NoLog { file: PathBuf, mode: String },
+    #[error("the ledger {} could not be brought to the schema of this version; it was left as it is", .file.display())]
+    Migration { file: PathBuf, source: rusqlite_migration::Error },
+    #[error("the ledger {} cannot be opened; check its permissions and the space on its disk", .file.display())]
+    Sqlite { file: PathBuf, source: rusqlite::Error },
+    #[error("the thread that writes the ledger {} could not be started", .file.display())]
+    Thread { file: PathBuf, source: io::Error },
+}
+
+pub(super) struct Opened {
+    pub(super) lookups: Connection,
+    pub(super) scans: Connection,
+    pub(super) writer: Connection,
+    pub(super) lock: File,
+}
+
+pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite { found: rusqlite::version() });
+    }
+    let file = locate(path)?;
+    let lock = lock::hold(&file)?;
+    let explain = |source| explain(&file, source);
+
+    let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut writer = connect(&file, writable).map_err(explain)?;
+    if writer.is_readonly(MAIN_DB).map_err(explain)? {
+        return Err(OpenError::ReadOnly { file });
+    }
+    recognise(&writer, &file)?;
+    check(&writer, &file)?;
+    keep_a_log(&writer, &file)?;
+    let migrations = Migrations::from_slice(MIGRATIONS);
+    migrations.to_latest(&mut writer).map_err(|source| OpenError::Migration { file: file.clone(), source })?;
+
+    let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
+    Ok(Opened { lookups: reader()?, scans: reader()?, writer, lock })
+}
+
+/// The file's one true name, so that two names for it are one lock. Reads only
+/// the directory: to open and close the file itself here would drop the locks
+/// that SQLite holds on it in this process.
+fn locate(path: &Path) -> Result<PathBuf, OpenError> {
+    let file = path.to_owned();
+    let unreachable = |source| OpenError::Unreachable { file: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(OpenError::Directory { file }),
+        // Asked here because an administrator's writes would be let through.
+        Ok(metadata) if metadata.permissions().readonly() => Err(OpenError::ReadOnly { file }),
+        Ok(_) => fs::canonicalize(path).map_err(unreachable),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let Some(name) = path.file_name() else { return Err(OpenError::Directory { file }) };
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match fs::canonicalize(parent) {
+                Ok(directory) => Ok(directory.join(name)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    Err(OpenError::NoDirectory { directory: parent.to_owned(), file })
+                }
+                Err(error) => Err(unreachable(error)),
+            }
+        }
+        Err(error) => Err(unreachable(error)),
+    }
+}
+
+/// Without `SQLITE_OPEN_URI`: a path is a path, whatever it looks like.
+fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Tells a ledger from other databases, and one of this version from a newer.
+fn recognise(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let number = |sql: &str| -> Result<i64, OpenError> {
+        connection.query_row(sql, [], |row| row.get(0)).map_err(|source| explain(file, source))
+    };
+    let id = number("PRAGMA application_id")?;
+    let found = number("PRAGMA user_version")?;
+    let is_empty = id == 0 && found == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if id != APPLICATION_ID && !is_empty {
+        return Err(OpenError::NotALedger { file: file.to_owned() });
+    }
+    if usize::try_from(found).is_ok_and(|found| found > MIGRATIONS.len()) {
+        return Err(OpenError::Newer { file: file.to_owned(), found, known: MIGRATIONS.len() });
+    }
+    Ok(())
+}
+
+/// Reads the whole file once. A damaged ledger must not answer from the part
+/// that is still readable: a row it does not find would be free to claim.
+fn check(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let detail: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|source| explain(file, source))?;
+    if detail == "ok" { Ok(()) } else { Err(OpenError::Damaged { file: file.to_owned(), detail }) }
+}
+
+/// The write-ahead log keeps readers from waiting for the writer; FULL flushes
+/// it at every commit, on macOS (`fullfsync`) down to the platter. The other
+/// two make the guards of the schema hold: `recursive_triggers` is what lets a
+/// trigger see the row that a REPLACE would delete.
+fn keep_a_log(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let explain = |source| explain(file, source);
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(explain)?;
+    if mode != "wal" {
+        return Err(OpenError::NoLog { file: file.to_owned(), mode });
+    }
+    for (pragma, value) in [("synchronous", "FULL"), ("fullfsync", "ON"), ("foreign_keys", "ON"), ("recursive_triggers", "ON")] {
+        connection.pragma_update(None, pragma, value).map_err(explain)?;
+    }
+    Ok(())
+}
+
+fn explain(file: &Path, source: rusqlite::Error) -> OpenError {
+    let file = file.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { file },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { file, detail: source.to_string() },
+        _ => OpenError::Sqlite { file, source },
+    }
+}

@@ -1,0 +1,69 @@
+//! What was acknowledged survives the death of the process.
+//!
+//! This shows that no answer runs ahead of its commit. That a commit survives
+//! the loss of power as well rests on `synchronous = FULL` and the disk.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use super::*;
+
+/// Tells the test that it is the child, and where its ledger is.
+const CHILD: &str = "PUSHONCE_TEST_CRASHING_LEDGER";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_a_killed_process() {
+    if let Some(file) = env::var_os(CHILD) {
+        push_for_ever(&SqliteLedger::open(Path::new(&file), "default").expect("the ledger opens")).await;
+    }
+    let place = Place::new();
+    let mut pushed = 0;
+    for life in 0..4 {
+        let mut child = start_child(&place.file());
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut acknowledged = Vec::new();
+        for line in output.lines() {
+            let line = line.expect("a line");
+            if let Some((_, tag)) = line.split_once("acknowledged ") {
+                acknowledged.push(tag.to_owned());
+            }
+            // The pipe holds more: those were acknowledged too, and are read.
+            if acknowledged.len() == 50 * (life + 1) {
+                child.kill().expect("killed");
+            }
+        }
+        child.wait().expect("ended");
+        assert!(acknowledged.len() >= 50 * (life + 1), "the child died early, after {}", acknowledged.len());
+
+        let ledger = place.ledger();
+        for tag in &acknowledged {
+            let standing = ledger.lookup(&key(tag)).await.expect("an answer");
+            let standing = standing.unwrap_or_else(|| panic!("{tag} was acknowledged and is gone"));
+            assert_eq!((standing.digest, standing.state), (digest(tag), State::Sealed), "{tag}");
+        }
+        let kept = ledger.records(&key("web:1").repository).await.expect("rows");
+        assert!(kept.len() >= pushed + acknowledged.len(), "an earlier life's tags are gone");
+        pushed += acknowledged.len();
+    }
+}
+
+fn start_child(file: &Path) -> Child {
+    let this_test = "ledger::sqlite::tests::crash::what_was_acknowledged_survives_a_killed_process";
+    let mut command = Command::new(env::current_exe().expect("the test's own program"));
+    command.args([this_test, "--exact", "--nocapture"]).env(CHILD, file).stdout(Stdio::piped());
+    command.spawn().expect("the child starts")
+}
+
+/// Four pushers; each says what was acknowledged as soon as it was.
+async fn push_for_ever(ledger: &SqliteLedger) {
+    let life = AttemptId::random();
+    let pushers = (0..4).map(|pusher| async move {
+        for number in 0..u64::MAX {
+            let tag = format!("web:{life}.{pusher}.{number}");
+            sealed(ledger, &tag, &tag, 1).await;
+            println!("acknowledged {tag}");
+        }
+    });
+    join_all(pushers).await;
+}

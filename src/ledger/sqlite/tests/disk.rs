@@ -1,0 +1,145 @@
+//! Writes that fail: nothing is acknowledged that is not on the disk.
+
+use std::process::Command;
+
+use super::*;
+
+/// Lets the file grow by so many pages and no more.
+async fn leave_room(ledger: &SqliteLedger, pages: i64) {
+    let limit = move |books: &Books<'_>| {
+        let connection = books.connection;
+        let now: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a count");
+        let limit = format!("PRAGMA max_page_count = {}", now + pages);
+        connection.query_row(&limit, [], |_| Ok(())).expect("a limit");
+        Ok(())
+    };
+    ledger.writer.write(limit).await.expect("limited");
+}
+
+/// Claims tags until the disk is full, in batches; returns those acknowledged.
+async fn fill(ledger: &SqliteLedger) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for round in 0..10_000 {
+        let tags: Vec<String> = (0..50).map(|number| format!("web:{round}.{number}")).collect();
+        let digest = digest("a");
+        let keys: Vec<TagKey> = tags.iter().map(|tag| key(tag)).collect();
+        let claims = keys.iter().map(|key| ledger.claim(key, &digest, AttemptId::random(), at(1)));
+        let mut is_full = false;
+        for (tag, answer) in tags.into_iter().zip(join_all(claims).await) {
+            match answer {
+                Ok(_) => acknowledged.push(tag),
+                Err(LedgerError::Unavailable(words)) => {
+                    assert_eq!(words, "database or disk is full");
+                    is_full = true;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        if is_full {
+            return acknowledged;
+        }
+    }
+    panic!("the disk never filled");
+}
+
+async fn expect_exactly(ledger: &SqliteLedger, acknowledged: &[String]) {
+    let records = ledger.records(&key("web:1").repository).await.expect("rows");
+    let mut found: Vec<String> = records.into_iter().map(|(tag, _)| format!("web:{tag}")).collect();
+    let mut acknowledged = acknowledged.to_vec();
+    found.sort();
+    acknowledged.sort();
+    assert_eq!(found, acknowledged);
+}
+
+#[tokio::test]
+async fn a_full_disk_acknowledges_nothing_and_recovers() {
+    let place = Place::new();
+    let ledger = place.ledger();
+    leave_room(&ledger, 20).await;
+    let mut acknowledged = fill(&ledger).await;
+    assert!(acknowledged.len() >= 50, "there was room for some");
+    expect_exactly(&ledger, &acknowledged).await;
+
+    leave_room(&ledger, 1_000).await;
+    sealed(&ledger, "web:after", "a", 2).await;
+    acknowledged.push("web:after".to_owned());
+    expect_exactly(&ledger, &acknowledged).await;
+    ledger.ping().await.expect("well again");
+    drop(ledger);
+    expect_exactly(&place.ledger(), &acknowledged).await;
+}
+
+/// The same with a file system that is really full, log and all.
+#[tokio::test]
+#[ignore = "mounts a tmpfs, which needs root"]
+async fn a_full_file_system_acknowledges_nothing_and_recovers() {
+    let place = Place::new();
+    let directory = place.0.path();
+    let run = |program: &str, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).arg(directory).status().expect("it runs");
+        assert!(done.success(), "{program} {arguments:?}");
+    };
+    run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs"]);
+    let ledger = place.ledger();
+    let mut acknowledged = fill(&ledger).await;
+    expect_exactly(&ledger, &acknowledged).await;
+
+    run("mount", &["-o", "remount,size=64m"]);
+    sealed(&ledger, "web:after", "a", 2).await;
+    acknowledged.push("web:after".to_owned());
+    expect_exactly(&ledger, &acknowledged).await;
+    drop(ledger);
+    expect_exactly(&place.ledger(), &acknowledged).await;
+    run("umount", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_commit_answers_the_whole_batch_and_the_writer_goes_on() {
+    let place = Place::new();
+    let ledger = Arc::new(place.ledger());
+    let let_go = hold_the_writer(&ledger).await;
+    // A row without its parent, which the database looks for when it commits.
+    let poison = ledger.writer.write(|books| {
+        let orphan = "PRAGMA defer_foreign_keys = ON; DROP TRIGGER attempts_need_an_open_tag; \
+                      INSERT INTO attempts VALUES ('default', 'web', 'none', zeroblob(16), 1)";
+        books.connection.execute_batch(orphan).expect("an orphan");
+        Ok(())
+    });
+    let free = key("web:1.0.0");
+    let digest = digest("a");
+    let claiming = || ledger.claim(&free, &digest, AttemptId::random(), at(1));
+    let mut batch = Box::pin(async { tokio::join!(biased; claiming(), poison, claiming()) });
+    assert!(poll_immediate(&mut batch).await.is_none());
+    let commits = ledger.commits();
+    let_go.send(()).expect("the writer waits");
+
+    let (before, poisoned, after) = batch.await;
+    for words in
+        [before.expect_err("undone").to_string(), poisoned.expect_err("undone").to_string(), after.expect_err("undone").to_string()]
+    {
+        assert_eq!(words, "the ledger is unavailable: FOREIGN KEY constraint failed");
+    }
+    assert_eq!(ledger.lookup(&free).await.expect("an answer"), None);
+    assert_eq!(ledger.commits(), commits + 1, "that of the operation which held the writer");
+    sealed(&*ledger, "web:1.0.0", "b", 2).await;
+}
+
+#[tokio::test]
+async fn a_ping_needs_a_write() {
+    let place = Place::new();
+    let ledger = place.ledger();
+    let pages = |ledger: &SqliteLedger| -> i64 {
+        let connection = ledger.lookups.lock().expect("not poisoned");
+        connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a count")
+    };
+    let before = pages(&ledger);
+    for _ in 0..50 {
+        ledger.ping().await.expect("well");
+    }
+    assert_eq!(pages(&ledger), before);
+    let beats: i64 = place.raw().query_row("SELECT beats FROM heartbeat", [], |row| row.get(0)).expect("the row");
+    assert_eq!(beats, 50);
+
+    place.raw().execute_batch("DELETE FROM heartbeat").expect("deleted");
+    assert!(matches!(ledger.ping().await, Err(LedgerError::Corrupt(_))));
+}
