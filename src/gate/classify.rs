@@ -198,3 +198,6 @@ fn plain_segment(segment: &str) -> Result<(), Refusal> {
     let is_dots = segment.bytes().all(|byte| byte == b'.');
     if !is_dots && segment.bytes().all(is_plain) { Ok(()) } else { Err(Refusal::NoSuchPath) }
 }
+
+#[cfg(test)]
+mod tests;
