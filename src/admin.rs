@@ -17,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::causes::with_causes;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::server::Drain;
@@ -83,8 +84,8 @@ async fn livez() -> &'static str {
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let (ledger, upstream) = tokio::join!(admin.ledger.ping(), admin.probe.check());
     let checks = [
-        ("ledger", ledger.err().map(|cause| cause.to_string())),
-        ("upstream", upstream.err().map(|cause| cause.to_string())),
+        ("ledger", ledger.err().map(|cause| with_causes(&cause))),
+        ("upstream", upstream.err().map(|cause| with_causes(&cause))),
         ("serving", admin.drain.has_begun().then(|| "shutting down".to_owned())),
     ];
     let ready = checks.iter().all(|(_, failure)| failure.is_none());

@@ -1,15 +1,32 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 mistakes in what was given.
 
+pub mod check;
+pub mod explain;
 mod serve;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::{self, Diagnostics, FileKind};
+use crate::policy::Policy;
+
+/// Where the packages put the configuration.
+const CONFIG: &str = "/etc/pushonce/pushonce.toml";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed while running, such as a port that is taken
+  2  mistakes in the command line, the configuration or the policy";
+
 /// Makes the release tags of an OCI registry immutable.
+///
+/// pushonce stands in front of a registry. A tag that the policy calls immutable,
+/// such as 1.4.0, is pushed once; tags such as latest go on moving.
 #[derive(Parser, Debug)]
 #[command(name = "pushonce", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Arguments {
@@ -17,15 +34,36 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 mistakes in the command line, configuration or policy";
-
-const CONFIG: &str = "/etc/pushonce/pushonce.toml";
+type Environment = [(String, String)];
 
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the proxy in front of the registry
     Serve {
         /// The server configuration
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Show every mistake in a configuration and its policy
+    ///
+    /// FILE is a server configuration, which is checked together with the policy
+    /// that it names, or a policy file alone.
+    #[command(after_help = "Example:\n  pushonce check config/policy.toml")]
+    Check {
+        /// The file to check
+        #[arg(value_name = "FILE", conflicts_with = "config")]
+        file: Option<PathBuf>,
+        /// The file to check, as for the other commands
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Say which rule decides over a tag, and why the others do not
+    #[command(after_help = "Example:\n  pushonce explain driftwood/web:1.4.0 driftwood/web:latest --config config/pushonce.toml")]
+    Explain {
+        /// Tags, each as REPOSITORY:TAG without a registry host
+        #[arg(value_name = "REPOSITORY:TAG", required = true)]
+        references: Vec<String>,
+        /// The server configuration, or a policy file
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
@@ -38,13 +76,46 @@ pub fn environment() -> Vec<(String, String)> {
 }
 
 /// Runs one command.
-pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Vec<(String, String)>) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(message) => message.exit(),
     };
-    let color = std::io::stderr().is_terminal() && !environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let no_color = environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let color = io::stderr().is_terminal() && !no_color;
     match arguments.command {
-        Command::Serve { config } => serve::serve(&config, &environment, color),
+        Command::Serve { config } => serve::serve(&config, environment, color),
+        Command::Check { file, config } => match check::check(&file.unwrap_or(config), environment, color) {
+            (summary, true) => done(&summary),
+            (mistakes, false) => mistaken(&mistakes),
+        },
+        Command::Explain { references, config } => match policy_of(&config, environment) {
+            Ok((policy, file)) => match explain::explain(&policy, &file, &references) {
+                Ok(explanation) => done(&explanation),
+                Err(mistakes) => mistaken(&mistakes),
+            },
+            Err(mistakes) => mistaken(&format!("{}\n", mistakes.render(color))),
+        },
     }
+}
+
+/// The policy of a server configuration, or of a policy file, and its file.
+fn policy_of(file: &Path, environment: &Environment) -> Result<(Policy, PathBuf), Diagnostics> {
+    match config::kind_of(file)? {
+        FileKind::Server => config::load(file, environment).map(|config| (config.policy, config.policy_file)),
+        FileKind::Policy => config::load_policy(file).map(|policy| (policy, file.to_owned())),
+    }
+}
+
+/// Prints a result. A reader that went away, such as `head`, is no failure.
+fn done(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn mistaken(text: &str) -> ExitCode {
+    eprint!("{text}");
+    ExitCode::from(2)
 }

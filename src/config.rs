@@ -1,4 +1,116 @@
-//! The configuration: `raw` mirrors the file, `valid` is what runs, and
+//! The configuration: `raw` reads the file, `valid` is what runs, and
 //! `diagnostic` shows every mistake in between.
+//!
+//! All mistakes are found at once: those of the server file, of the environment,
+//! and of the policy file that the server file names.
 
+pub mod diagnostic;
+mod environment;
+mod policy_file;
+mod raw;
+mod server_file;
 pub mod valid;
+mod words;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::policy::Policy;
+use diagnostic::{Diagnostic, Place, Source};
+use raw::Report;
+
+pub use diagnostic::Diagnostics;
+pub use environment::variable_name;
+pub use raw::KEYS;
+pub use valid::Config;
+
+/// Bytes that a configuration file may have.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// What a file configures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileKind {
+    Server,
+    Policy,
+}
+
+/// Reads the server file, what `environment` overrides in it, and the policy file
+/// that it names.
+pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Config, Diagnostics> {
+    let report = Report::default();
+    let config = read_file(path, Place::File(path.to_owned()))
+        .map_err(|diagnostic| report.push(diagnostic))
+        .ok()
+        .and_then(|source| server_file::read(&Arc::new(source), path, environment, &report));
+    finish(config, report)
+}
+
+/// Reads a policy file alone.
+pub fn load_policy(path: &Path) -> Result<Policy, Diagnostics> {
+    let report = Report::default();
+    let policy = read_file(path, Place::File(path.to_owned()))
+        .map_err(|diagnostic| report.push(diagnostic))
+        .ok()
+        .and_then(|source| policy_file::read(&Arc::new(source), &report));
+    finish(policy, report)
+}
+
+/// Reads a policy from its text; `name` stands for the file in diagnostics.
+pub fn parse_policy(name: &str, text: &str) -> Result<Policy, Diagnostics> {
+    let report = Report::default();
+    let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
+    let policy = policy_file::read(&source, &report);
+    finish(policy, report)
+}
+
+/// Tells a policy file from a server file by what stands in it; fails where the
+/// file cannot be read.
+pub fn kind_of(path: &Path) -> Result<FileKind, Diagnostics> {
+    let source = read_file(path, Place::File(path.to_owned())).map_err(|diagnostic| Diagnostics::from(vec![diagnostic]))?;
+    let (table, _) = DeTable::parse_recoverable(&source.text);
+    let has = |key: &str| table.get_ref().keys().any(|found| found.get_ref() == key);
+    let is_policy = (has("rule") || has("default")) && !has("upstream");
+    Ok(if is_policy { FileKind::Policy } else { FileKind::Server })
+}
+
+fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
+    match (value, report.into_diagnostics()) {
+        (Some(value), diagnostics) if diagnostics.is_empty() => Ok(value),
+        (_, diagnostics) => Err(diagnostics),
+    }
+}
+
+/// Reads a text file; a mistake is shown at `place`, which names the file or the
+/// key that does.
+fn read_file(path: &Path, place: Place) -> Result<Source, Diagnostic> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => "create the file, or name the one that is meant",
+            std::io::ErrorKind::PermissionDenied => "let the user that pushonce runs as read the file",
+            std::io::ErrorKind::IsADirectory => "name the file, not the directory it is in",
+            _ => "name a file that can be read",
+        };
+        return Err(Diagnostic::new(place, format!("{name} cannot be read: {error}")).hint(hint));
+    }
+    if bytes.len() as u64 > LARGEST_FILE {
+        let message = format!("{name} is larger than {} MiB", LARGEST_FILE >> 20);
+        return Err(Diagnostic::new(place, message).hint("name the configuration file, not a data file"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let message = format!("{name} is not UTF-8: line {line} has other bytes");
+        Diagnostic::new(place, message).hint("save the file as UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    Ok(Source { name, text })
+}
+
+#[cfg(test)]
+mod tests;

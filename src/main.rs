@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pushonce::cli::run(std::env::args_os(), pushonce::cli::environment())
+    pushonce::cli::run(std::env::args_os(), &pushonce::cli::environment())
 }

@@ -32,6 +32,7 @@ use self::connect::{ConnectError, Connector};
 use self::headers::Forwarding;
 use self::location::Addresses;
 use self::pool::{Lease, Pool};
+use crate::causes::with_causes;
 use crate::config::valid;
 use crate::metrics::Metrics;
 
@@ -206,7 +207,7 @@ impl From<TrySendError<Request<RequestBody>>> for Failure {
     fn from(mut error: TrySendError<Request<RequestBody>>) -> Self {
         let unsent = error.take_message().map(Box::new);
         let cause = error.into_error();
-        let text = with_sources(&cause);
+        let text = with_causes(&cause);
         let error = if cause.is_user() { UpstreamError::ClientBody(text) } else { UpstreamError::Broken(text) };
         Self { error, unsent }
     }
@@ -222,26 +223,11 @@ fn assemble(method: Method, target: PathAndQuery, headers: HeaderMap, body: Requ
 
 async fn gather(response: Response<ResponseBody>) -> Result<Response<Bytes>, UpstreamError> {
     let (parts, body) = response.into_parts();
-    let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|cause| UpstreamError::Broken(with_sources(&*cause)))?;
+    let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|cause| UpstreamError::Broken(with_causes(&*cause)))?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 /// Statuses after which the registry certainly did not carry the request out.
 pub fn is_definite_rejection(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 401 | 403 | 404 | 405 | 413 | 415)
-}
-
-/// An error and what lies behind it, in one line.
-fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text += ": ";
-            text += &more;
-        }
-        source = cause.source();
-    }
-    text
 }

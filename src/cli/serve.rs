@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::causes::with_causes;
 use crate::admin::{self, Admin, AdminError};
 use crate::clock::SystemClock;
 use crate::config::{self, valid::Config};
@@ -40,11 +41,11 @@ enum ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub fn serve(file: &Path, environment: &[(String, String)], color: bool) -> ExitCode {
+pub fn serve(file: &Path, environment: &super::Environment, color: bool) -> ExitCode {
     let config = match config::load(file, environment) {
         Ok(config) => config,
         Err(mistakes) => {
-            eprint!("{}", mistakes.render(color));
+            eprintln!("{}", mistakes.render(color));
             return ExitCode::from(2);
         }
     };
@@ -56,7 +57,7 @@ pub fn serve(file: &Path, environment: &[(String, String)], color: bool) -> Exit
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
-            eprintln!("pushonce: {cause}");
+            eprintln!("pushonce: {}", with_causes(&cause));
             ExitCode::FAILURE
         }
     }

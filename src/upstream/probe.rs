@@ -15,12 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Why the registry counts as not ready.
 #[derive(Debug, Error)]
 pub enum ProbeError {
-    #[error("the probe cannot be set up: {0}")]
-    Setup(reqwest::Error),
+    #[error("the probe cannot be set up")]
+    Setup(#[source] reqwest::Error),
     #[error(transparent)]
     Connector(#[from] ConnectorError),
-    #[error("the registry gave no answer to GET /v2/: {0}")]
-    NoAnswer(reqwest::Error),
+    #[error("the registry gave no answer to GET /v2/")]
+    NoAnswer(#[source] reqwest::Error),
     #[error("the registry answered GET /v2/ with {0}, not 200 or 401")]
     Status(StatusCode),
 }

@@ -1,0 +1,69 @@
+//! `pushonce check`: every mistake of a configuration, or that there is none.
+
+use std::path::Path;
+
+use crate::config::{self, Diagnostics, FileKind};
+use crate::policy::Policy;
+
+/// Checks a server file with its policy, or a policy file alone: which of the two
+/// it is, its content says. Returns what to print and whether all is well.
+pub fn check(path: &Path, environment: &[(String, String)], color: bool) -> (String, bool) {
+    let outcome = config::kind_of(path).and_then(|kind| match kind {
+        FileKind::Server => config::load(path, environment).map(|config| {
+            let policy = summary(&config.policy_file, &config.policy);
+            format!("{}: no mistakes\n{policy}", path.display())
+        }),
+        FileKind::Policy => config::load_policy(path).map(|policy| summary(path, &policy)),
+    });
+    match outcome {
+        Ok(summary) => (summary, true),
+        Err(diagnostics) => (format!("{}\n\n{}\n", diagnostics.render(color), count(&diagnostics)), false),
+    }
+}
+
+fn summary(path: &Path, policy: &Policy) -> String {
+    let rules = match policy.rules().len() {
+        1 => "1 rule".to_owned(),
+        number => format!("{number} rules"),
+    };
+    format!("{}: {rules}, no mistakes\n", path.display())
+}
+
+fn count(diagnostics: &Diagnostics) -> String {
+    match diagnostics.len() {
+        1 => "1 mistake".to_owned(),
+        number => format!("{number} mistakes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_files_have_no_mistakes() {
+        let (text, is_well) = check(Path::new("config/pushonce.toml"), &[], false);
+        assert_eq!(text, "config/pushonce.toml: no mistakes\nconfig/policy.toml: 3 rules, no mistakes\n");
+        assert!(is_well);
+        assert_eq!(
+            check(Path::new("config/policy.toml"), &[], false),
+            ("config/policy.toml: 3 rules, no mistakes\n".to_owned(), true)
+        );
+    }
+
+    #[test]
+    fn mistakes_are_counted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("rules.toml");
+        std::fs::write(&path, "default = \"imutable\"\nrules = []\n").expect("written");
+        let (text, is_well) = check(&path, &[], false);
+        assert!(text.contains("did you mean `immutable`?") && text.contains("did you mean `rule`?"), "{text}");
+        assert!(text.ends_with("\n\n2 mistakes\n") && !is_well, "{text}");
+    }
+
+    #[test]
+    fn a_missing_file_is_one_mistake() {
+        let (text, is_well) = check(Path::new("none.toml"), &[], false);
+        assert!(text.starts_with("error: none.toml cannot be read") && text.ends_with("\n\n1 mistake\n") && !is_well, "{text}");
+    }
+}

@@ -1,0 +1,136 @@
+//! `pushonce explain`: which rule decides over a tag, and why no other does.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::oci::{RepositoryName, Tag};
+use crate::policy::{Delete, Mutability, Policy, Verdict};
+
+/// Explains every reference, or says for each bad one what is wrong with it.
+/// `file` is where the policy was read from.
+pub fn explain(policy: &Policy, file: &Path, references: &[String]) -> Result<String, String> {
+    let parsed: Vec<Result<(RepositoryName, Tag), String>> = references.iter().map(|reference| parse(reference)).collect();
+    let mistakes: Vec<&str> = parsed.iter().filter_map(|parsed| parsed.as_ref().err()).map(String::as_str).collect();
+    if !mistakes.is_empty() {
+        return Err(mistakes.join("\n"));
+    }
+    let texts: Vec<String> = parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, repository, tag)).collect();
+    Ok(texts.join("\n"))
+}
+
+fn explain_one(policy: &Policy, file: &Path, repository: &RepositoryName, tag: &Tag) -> String {
+    let explanation = policy.explain(repository, tag);
+    let verdict = &explanation.verdict;
+    let mut text = format!("{repository}:{tag} is {}\n", standing(verdict));
+    // Writing to a string does not fail.
+    let _ = match explanation.deciding {
+        Some(rule) => writeln!(text, "  decided by rule `{}` of {}", rule.name, file.display()),
+        None if *verdict.rule == *crate::policy::REFERRERS_RULE => {
+            writeln!(
+                text,
+                "  decided by pushonce itself: a tag for referrers or signatures, which no rule of {} names",
+                file.display()
+            )
+        }
+        None => writeln!(text, "  decided by `default` of {}: no rule matches", file.display()),
+    };
+    let _ = writeln!(text, "  {}", consequence(verdict));
+    for (rule, reason) in &explanation.others {
+        let _ = writeln!(text, "  rule `{}` {reason}", rule.name);
+    }
+    text
+}
+
+fn standing(verdict: &Verdict) -> String {
+    match verdict {
+        _ if verdict.is_audited() => format!("{}, audited only", verdict.mutability),
+        _ => verdict.mutability.to_string(),
+    }
+}
+
+/// What a first push, the same again, other bytes and a delete would get.
+fn consequence(verdict: &Verdict) -> &'static str {
+    match (verdict.mutability, verdict.delete) {
+        (Mutability::Immutable, _) if verdict.is_audited() => {
+            "every push and delete passes; one that enforcement would refuse is warned about and recorded"
+        }
+        (Mutability::Immutable, Delete::Deny) => {
+            "a first push passes, the same bytes again pass, other bytes are refused (409), a delete is refused (405)"
+        }
+        (Mutability::Immutable, Delete::Allow) => {
+            "a first push passes, the same bytes again pass, other bytes are refused (409), \
+             a delete passes and burns the tag: it takes no other bytes afterwards"
+        }
+        (Mutability::ForwardOnly, _) => {
+            "a first push passes, the same bytes again pass, other bytes pass if they are a newer release"
+        }
+        (Mutability::AppendOnly, _) => {
+            "a first push passes, the same bytes again pass, other bytes pass if they keep every old entry"
+        }
+        (Mutability::Mutable, _) => {
+            "a first push, the same bytes again, other bytes and a delete all pass, and every move is recorded"
+        }
+    }
+}
+
+/// Reads `REPOSITORY:TAG`.
+fn parse(reference: &str) -> Result<(RepositoryName, Tag), String> {
+    let shape = "a reference looks like REPOSITORY:TAG, such as driftwood/web:1.4.0";
+    if reference.contains('@') {
+        return Err(format!("`{reference}` names a digest, which no rule is about: {shape}"));
+    }
+    let named = reference.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+    let (repository, tag) = named.ok_or_else(|| format!("`{reference}` has no tag: {shape}"))?;
+    if let Some((host, rest)) = repository.split_once('/').filter(|(host, _)| host.contains(':') || *host == "localhost") {
+        return Err(format!("`{reference}` begins with a registry host: leave out `{host}/` and write `{rest}:{tag}`"));
+    }
+    let repository = RepositoryName::parse(repository).map_err(|error| format!("`{reference}`: {error}; {shape}"))?;
+    let tag = Tag::parse(tag).map_err(|error| format!("`{reference}`: {error}; {shape}"))?;
+    Ok((repository, tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_policy;
+
+    fn explained(references: &[&str]) -> Result<String, String> {
+        let file = Path::new("config/policy.toml");
+        let policy = load_policy(file).expect("the default policy");
+        explain(&policy, file, &references.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_deciding_rule_comes_first() {
+        let expected = "\
+driftwood/web:1.4.0 is immutable
+  decided by rule `releases` of config/policy.toml
+  a first push passes, the same bytes again pass, other bytes are refused (409), a delete is refused (405)
+  rule `builds` does not match the tag: `git-*`
+  rule `shortcuts` does not match the tag: `latest`, `semver:x.y`, `semver:x`
+
+driftwood/web:nightly is mutable
+  decided by `default` of config/policy.toml: no rule matches
+  a first push, the same bytes again, other bytes and a delete all pass, and every move is recorded
+  rule `releases` does not match the tag: `semver:x.y.z`, `semver:x.y.z-*`
+  rule `builds` does not match the tag: `git-*`
+  rule `shortcuts` does not match the tag: `latest`, `semver:x.y`, `semver:x`
+";
+        assert_eq!(explained(&["driftwood/web:1.4.0", "driftwood/web:nightly"]).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn a_bad_reference_is_told_what_one_looks_like() {
+        let refusal = |reference: &str| explained(&[reference]).expect_err(reference);
+        let shape = "a reference looks like REPOSITORY:TAG, such as driftwood/web:1.4.0";
+        assert_eq!(refusal("driftwood/web"), format!("`driftwood/web` has no tag: {shape}"));
+        assert_eq!(refusal("localhost:5000/web"), format!("`localhost:5000/web` has no tag: {shape}"));
+        assert_eq!(
+            refusal("localhost:5000/web:1"),
+            "`localhost:5000/web:1` begins with a registry host: leave out `localhost:5000/` and write `web:1`"
+        );
+        assert!(refusal("web@sha256:abc").starts_with("`web@sha256:abc` names a digest"));
+        assert!(refusal("Web:1").contains("`Web` is not a path component"));
+        assert!(refusal("web:-1").contains("`-1` is not a tag"));
+    }
+}

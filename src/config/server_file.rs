@@ -1,0 +1,126 @@
+//! The server file, section by section.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::{Diagnostic, Place, Source};
+use super::environment::Environment;
+use super::raw::{Document, KEYS, Report, Section};
+use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Upstream, WhenLedgerIsDown};
+use super::{policy_file, read_file, words};
+use crate::policy::Policy;
+
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
+const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+/// A timeout of nothing would fail every request.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Reads the whole configuration; `None` where something needed is missing. The
+/// report tells of every mistake, also where a value comes back.
+pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, String)], report: &Report) -> Option<Config> {
+    let environment = Environment::new(variables, report);
+    let document = Document::parse(source, report);
+    let top = Section::top(&document, Some(&environment), report);
+    let names: Vec<&str> =
+        KEYS.iter().flat_map(|(section, keys)| if section.is_empty() { keys.to_vec() } else { vec![*section] }).collect();
+    top.refuse_unknown(&names);
+    let section = |name| top.section(name, KEYS.iter().find(|(section, _)| *section == name).map_or(&[], |(_, keys)| *keys));
+
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let listen = top.read("listen", words::listen).unwrap_or(LISTEN);
+    let server = server(&section("server"));
+    let upstream = upstream(&section("upstream"), directory);
+    let ledger = ledger(&section("ledger"), directory);
+    let admin = admin(&section("admin"), listen, report);
+    let pulls = pulls(&section("pulls"));
+    let log = log(&section("log"));
+    let (policy_file, policy) = policy(&section("policy"), directory, path, report);
+    Some(Config { listen, server, upstream: upstream?, ledger, admin, pulls, log, policy: policy?, policy_file })
+}
+
+fn server(section: &Section<'_>) -> Server {
+    Server {
+        header_timeout: section.duration("header_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
+        body_idle_timeout: section.duration("body_idle_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
+        manifest_limit: section.read("manifest_limit", words::size).unwrap_or(4 << 20),
+        drain_timeout: section.duration("drain_timeout", Duration::ZERO).unwrap_or(Duration::from_secs(30)),
+        trust_forwarded: section.boolean("trust_forwarded").unwrap_or(false),
+        passthrough: section.list("passthrough", words::passthrough).map(|(paths, _)| paths).unwrap_or_default(),
+    }
+}
+
+fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
+    let address = section.read("url", words::registry);
+    if address.is_none() {
+        section.missing("url", r#"url = "http://127.0.0.1:5001""#);
+    }
+    let upstream = |address: words::Address| Upstream {
+        scheme: address.scheme,
+        authority: address.authority,
+        prefix: address.prefix,
+        name: section.read("name", words::name).unwrap_or_else(|| "default".to_owned()),
+        ca_file: section.read("ca_file", words::path).map(|file| directory.join(file)),
+        preserve_host: section.boolean("preserve_host").unwrap_or(true),
+        connect_timeout: section.duration("connect_timeout", SHORTEST).unwrap_or(Duration::from_secs(5)),
+        response_timeout: section.duration("response_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
+        manifest_timeout: section.duration("manifest_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
+        idle_connections: section.integer("idle_connections", 65_535).unwrap_or(64),
+        idle_timeout: section.duration("idle_timeout", Duration::ZERO).unwrap_or(Duration::from_secs(90)),
+    };
+    // The other keys are read in any case, so that their mistakes are told too.
+    let is_usable = address.is_some();
+    let stand_in = || words::registry("http://127.0.0.1").ok();
+    address.or_else(stand_in).map(upstream).filter(|_| is_usable)
+}
+
+fn ledger(section: &Section<'_>, directory: &Path) -> Ledger {
+    let file = section.read("url", words::ledger).unwrap_or_else(|| PathBuf::from("pushonce.db"));
+    Ledger { sqlite: directory.join(file) }
+}
+
+fn admin(section: &Section<'_>, data_listen: SocketAddr, report: &Report) -> Admin {
+    let listen = section.read("listen", words::listen).unwrap_or(ADMIN_LISTEN);
+    if listen == data_listen && listen.port() != 0 {
+        let place = section.place_of("listen").unwrap_or_else(|| section.header_place());
+        let diagnostic = Diagnostic::new(place, format!("`admin.listen` is the address of the data listener, {listen}"));
+        report.push(diagnostic.label("taken").hint("give each listener its own port"));
+    }
+    Admin { listen }
+}
+
+fn pulls(section: &Section<'_>) -> Pulls {
+    let words = [("serve", WhenLedgerIsDown::Serve), ("refuse", WhenLedgerIsDown::Refuse)];
+    Pulls {
+        when_ledger_is_down: section.word("when_ledger_is_down", &words).unwrap_or(WhenLedgerIsDown::Serve),
+        drift_check_interval: section.duration("drift_check_interval", Duration::ZERO).unwrap_or(Duration::from_secs(60)),
+    }
+}
+
+fn log(section: &Section<'_>) -> Log {
+    Log {
+        format: section.word("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]).unwrap_or(LogFormat::Text),
+        filter: section.read("filter", words::log_filter).unwrap_or_else(|| "info".to_owned()),
+    }
+}
+
+/// The policy file, and what it says. A file that cannot be read is a mistake of
+/// the key that names it.
+fn policy(section: &Section<'_>, directory: &Path, path: &Path, report: &Report) -> (PathBuf, Option<Policy>) {
+    let given = section.read("file", words::path);
+    let is_mistaken = section.is_given("file") && given.is_none();
+    let file = directory.join(given.unwrap_or_else(|| PathBuf::from("policy.toml")));
+    if is_mistaken {
+        return (file, None);
+    }
+    let place = section.place_of("file").unwrap_or_else(|| Place::File(path.to_owned()));
+    match read_file(&file, place) {
+        Ok(source) => (file, policy_file::read(&Arc::new(source), report)),
+        Err(diagnostic) => {
+            report.push(diagnostic);
+            (file, None)
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What people read when something is wrong, and that the documents are true.
+
+mod documents;
+mod policy;
+mod server;
+
+use super::*;
+
+fn policy_mistakes(text: &str) -> String {
+    parse_policy("policy.toml", text).map(|_| ()).expect_err("mistakes").render(false)
+}
