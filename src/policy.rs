@@ -15,8 +15,8 @@ use regex::{RegexSet, RegexSetBuilder};
 use thiserror::Error;
 
 pub use explain::{Explanation, Reason};
-pub use pattern::{PatternError, RepositoryPattern, TagPattern};
 pub use movable::Movable;
+pub use pattern::{PatternError, RepositoryPattern, TagPattern};
 pub use rule::Rule;
 pub use verdict::{Delete, Enforcement, Mutability, Verdict};
 

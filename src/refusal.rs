@@ -27,14 +27,22 @@ pub enum Refusal {
     /// No such path, as far as the gate knows.
     NoSuchPath,
     /// A path that exists, with a method that it does not take.
-    Method { allow: &'static str },
+    Method {
+        allow: &'static str,
+    },
     /// A request that cannot be read in exactly one way.
-    Malformed { code: ErrorCode, message: String },
+    Malformed {
+        code: ErrorCode,
+        message: String,
+    },
     /// More `tag` parameters than one push may have.
     TooManyTags(usize),
     Manifest(ManifestError),
     /// The body is not what the digest of the request names.
-    WrongDigest { named: Digest, found: Digest },
+    WrongDigest {
+        named: Digest,
+        found: Digest,
+    },
     /// A manifest over the limit, in bytes.
     TooLarge(usize),
     /// The body did not arrive whole.
@@ -42,7 +50,10 @@ pub enum Refusal {
     /// The tag is immutable and means other bytes, or was deleted.
     Immutable(Box<Immutable>),
     /// A delete that would take an immutable tag, or what it needs.
-    Delete { message: String, rule: Arc<str> },
+    Delete {
+        message: String,
+        rule: Arc<str>,
+    },
     /// A pull of a tag that was deleted, or is not there.
     ManifestUnknown(TagKey),
     /// No decision could be made; nothing was acknowledged.
@@ -64,8 +75,13 @@ pub struct Immutable {
 /// What may be said of an immutable tag.
 #[derive(Debug)]
 pub enum Meaning {
-    Bytes { digest: Digest, since: Timestamp },
-    Deleted { since: Timestamp },
+    Bytes {
+        digest: Digest,
+        since: Timestamp,
+    },
+    Deleted {
+        since: Timestamp,
+    },
     /// The registry does not show this client what the tag means.
     Hidden,
 }
@@ -181,9 +197,11 @@ impl Refusal {
                 with(answer, ALLOW, HeaderValue::from_static(allow))
             }
             Self::Malformed { code, message } => error(Status::BAD_REQUEST, code, &message),
-            Self::TooManyTags(most) => {
-                error(Status::URI_TOO_LONG, Code::TagInvalid, &format!("one push may name at most {most} tags; push the others after it"))
-            }
+            Self::TooManyTags(most) => error(
+                Status::URI_TOO_LONG,
+                Code::TagInvalid,
+                &format!("one push may name at most {most} tags; push the others after it"),
+            ),
             Self::Manifest(cause) => error(Status::BAD_REQUEST, Code::ManifestInvalid, &cause.to_string()),
             Self::WrongDigest { named, found } => {
                 error(Status::BAD_REQUEST, Code::DigestInvalid, &format!("the request names {named}, but its body is {found}"))

@@ -133,7 +133,8 @@ impl Upstream {
         let target = format!("{}{target}", self.config.prefix);
         let target: PathAndQuery = target.parse().map_err(|_| UpstreamError::Target(target))?;
         let progress = body.progress();
-        let mut spare = repeatable.then(|| body.repeat()).flatten().map(|body| (method.clone(), target.clone(), headers.clone(), body));
+        let mut spare =
+            repeatable.then(|| body.repeat()).flatten().map(|body| (method.clone(), target.clone(), headers.clone(), body));
         let mut request = assemble(method, target, headers, body);
 
         // Kept connections first. One that the registry has closed meanwhile gives

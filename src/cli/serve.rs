@@ -7,8 +7,8 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::causes::with_causes;
 use crate::admin::{self, Admin, AdminError};
+use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::config::{self, valid::Config};
 use crate::gate::{Gate, GateParts};
@@ -104,7 +104,11 @@ async fn run(config: Config) -> Result<(), ServeError> {
     match drain.finish(limit).await {
         Drained::Whole => tracing::info!("shut down; everything was finished"),
         Drained::CutOff { connections, writes } => {
-            tracing::warn!(connections, writes, "shut down at server.drain_timeout; open claims are rolled forward by the next push");
+            tracing::warn!(
+                connections,
+                writes,
+                "shut down at server.drain_timeout; open claims are rolled forward by the next push"
+            );
         }
     }
     Ok(())

@@ -122,7 +122,8 @@ impl Request<'_> {
     }
 
     fn passthrough(self, listed: &[String]) -> Result<Intent, Refusal> {
-        let matches = |entry: &String| if entry.ends_with('/') { self.path.starts_with(entry.as_str()) } else { self.path == entry };
+        let matches =
+            |entry: &String| if entry.ends_with('/') { self.path.starts_with(entry.as_str()) } else { self.path == entry };
         if !listed.iter().any(matches) {
             return Err(Refusal::NoSuchPath);
         }

@@ -5,23 +5,28 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 
-use super::{Gate, warn};
 use super::caller::Caller;
 use super::decision::Decision;
 use super::intent::Delete;
+use super::{Gate, warn};
 use crate::answer::Answer;
 use crate::ledger::{Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName};
 use crate::policy::{Delete as DeleteRule, Verdict};
 use crate::refusal::Refusal;
-use crate::upstream::{Listed, Outgoing};
 use crate::upstream::body::RequestBody;
+use crate::upstream::{Listed, Outgoing};
 
 impl Gate {
     /// Deletes a tag. An immutable tag that its rule lets go is deleted upstream
     /// first and burnt after: until then its row keeps other bytes out, and whether
     /// this client may delete at all is the registry's to say.
-    pub(super) async fn delete_tag(&self, caller: &Caller, delete: Delete<TagKey>, decision: &mut Decision) -> Result<Answer, Refusal> {
+    pub(super) async fn delete_tag(
+        &self,
+        caller: &Caller,
+        delete: Delete<TagKey>,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
         let key = &delete.what;
         let verdict = self.policy.decide(&key.repository, &key.tag);
         decision.about_tag(key, &verdict);
@@ -122,7 +127,10 @@ impl Gate {
             (DeleteRule::Allow, true) => return Ok(key),
             (DeleteRule::Allow, false) => format!("manifest {}… is part of tag {key}; delete that tag first", digest.short()),
             (DeleteRule::Deny, _) => {
-                format!("manifest {}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted", digest.short())
+                format!(
+                    "manifest {}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted",
+                    digest.short()
+                )
             }
         };
         Err(Refusal::Delete { message, rule: Arc::clone(rule) })

@@ -57,7 +57,9 @@ impl Gate {
                 Ok(Some(found)) => match gate.is_alias(&caller, &key.repository, &sealed, &found).await {
                     Ok(true) => return gate.drift.settled(&key),
                     Ok(false) => Some(found),
-                    Err(refusal) => return tracing::debug!(tag = %key, cause = refusal.cause(), "the pointer could not be compared"),
+                    Err(refusal) => {
+                        return tracing::debug!(tag = %key, cause = refusal.cause(), "the pointer could not be compared");
+                    }
                 },
                 Ok(None) => None,
                 Err(refusal) => return tracing::debug!(tag = %key, cause = refusal.cause(), "the pointer could not be compared"),

@@ -25,7 +25,13 @@ pub(super) struct Claimant {
 impl Gate {
     /// Refuses a push of other bytes before anything is stored upstream. An open
     /// claim for other bytes is finished first: its bytes win.
-    pub(super) async fn refuse_if_taken(&self, caller: &Caller, judged: &Judged, content: &Content, decision: &mut Decision) -> Result<(), Refusal> {
+    pub(super) async fn refuse_if_taken(
+        &self,
+        caller: &Caller,
+        judged: &Judged,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<(), Refusal> {
         match self.metrics.ledger("lookup", self.ledger.lookup(&judged.key)).await? {
             Some(record) => self.accept_or_refuse(caller, judged, record, content, decision).await,
             None => Ok(()),
@@ -156,7 +162,12 @@ impl Gate {
         self.accept_or_refuse(caller, &judged, record, content, decision).await
     }
 
-    pub(super) async fn point_and_confirm_all(&self, caller: &Caller, claimants: Vec<Claimant>, content: &Content) -> Result<(), Refusal> {
+    pub(super) async fn point_and_confirm_all(
+        &self,
+        caller: &Caller,
+        claimants: Vec<Claimant>,
+        content: &Content,
+    ) -> Result<(), Refusal> {
         let mut waiting = claimants.into_iter();
         while let Some(claimant) = waiting.next() {
             if let Err(refusal) = self.point_and_confirm(caller, claimant, content).await {

@@ -12,7 +12,13 @@ use crate::upstream::{Content, Resolved};
 
 impl Gate {
     /// A single push by tag that the gate does not hold.
-    pub(super) async fn push_freely(&self, caller: &Caller, free: Vec<Judged>, content: &Content, decision: &mut Decision) -> Result<Answer, Refusal> {
+    pub(super) async fn push_freely(
+        &self,
+        caller: &Caller,
+        free: Vec<Judged>,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
         decision.verdict("moved");
         match free.first() {
             Some(judged) => self.move_tag(caller, judged, content, decision).await,
@@ -22,7 +28,13 @@ impl Gate {
 
     /// Moves a tag that the policy lets move. If it was immutable once, its row is
     /// lifted, so that a later return to `immutable` adopts what is there then.
-    pub(super) async fn move_tag(&self, caller: &Caller, judged: &Judged, content: &Content, decision: &mut Decision) -> Result<Answer, Refusal> {
+    pub(super) async fn move_tag(
+        &self,
+        caller: &Caller,
+        judged: &Judged,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
         let Judged { key, verdict } = judged;
         let warning = if verdict.is_audited() { self.audit(caller, key, verdict, content).await } else { None };
         let record = self.metrics.ledger("lookup", self.ledger.lookup(key)).await?;
@@ -53,7 +65,10 @@ impl Gate {
         match self.upstream.resolve(&caller.headers, key).await {
             Ok(Resolved::Found(found)) if !found.names(&content.bytes) => {
                 let rule = &verdict.rule;
-                Some(format!("tag {key} would be refused: rule \"{rule}\" (audit) makes it immutable, and it means {}…", found.short()))
+                Some(format!(
+                    "tag {key} would be refused: rule \"{rule}\" (audit) makes it immutable, and it means {}…",
+                    found.short()
+                ))
             }
             Ok(_) => None,
             Err(cause) => {

@@ -21,7 +21,12 @@ use crate::upstream::body::RequestBody;
 use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing};
 
 impl Gate {
-    pub(super) async fn pull(self: &Arc<Self>, caller: &Arc<Caller>, pull: Pull, decision: &mut Decision) -> Result<Answer, Refusal> {
+    pub(super) async fn pull(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        pull: Pull,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
         let verdict = self.policy.decide(&pull.key.repository, &pull.key.tag);
         decision.about_tag(&pull.key, &verdict);
         if !verdict.is_immutable() {

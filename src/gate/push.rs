@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, WARNING};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
+use super::Gate;
 use super::caller::Caller;
 use super::decision::Decision;
 use super::intent::Push;
-use super::Gate;
 use crate::answer::Answer;
 use crate::ledger::TagKey;
 use crate::oci::manifest::Manifest;
@@ -87,7 +87,6 @@ impl Gate {
         }
         Err(Refusal::of_registry(response))
     }
-
 }
 
 /// The manifest of a push: JSON of schema version 2, with the digest it is named by.

@@ -113,7 +113,24 @@ mod tests {
 
     #[test]
     fn refuses_what_could_be_read_in_two_ways() {
-        for raw in ["a=1;tag=2", "%74ag=1", "&", "a=1&", "&a=1", "=1", "a=%", "a=%4", "a=%zz", "a=%+1", "a=b c", "a=\\", "a=#", "a=\"", "a[]=1", "a=é"] {
+        for raw in [
+            "a=1;tag=2",
+            "%74ag=1",
+            "&",
+            "a=1&",
+            "&a=1",
+            "=1",
+            "a=%",
+            "a=%4",
+            "a=%zz",
+            "a=%+1",
+            "a=b c",
+            "a=\\",
+            "a=#",
+            "a=\"",
+            "a[]=1",
+            "a=é",
+        ] {
             assert_eq!(rendered(raw), None, "{raw} was accepted");
         }
     }

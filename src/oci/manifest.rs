@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn an_index_lists_its_children() {
         let digest = Digest::of(crate::oci::Algorithm::Sha256, b"child");
-        let index = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{digest}"}},{{"digest":"{digest}","mediaType":"{OCI}"}}]}}"#);
+        let index =
+            format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{digest}"}},{{"digest":"{digest}","mediaType":"{OCI}"}}]}}"#);
         let parsed = Manifest::parse(Some("application/vnd.oci.image.index.v1+json"), index.as_bytes()).expect("an index");
         let child = |may_be_index| Child { digest: digest.clone(), may_be_index };
         assert_eq!(parsed.children(), [child(true), child(false)]);

@@ -111,8 +111,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// `Connection` must not take these away: framing, the target, the credentials.
-const KEPT_THOUGH_NAMED: [HeaderName; 5] =
-    [CONTENT_LENGTH, CONTENT_TYPE, HOST, http::header::AUTHORIZATION, X_FORWARDED_FOR];
+const KEPT_THOUGH_NAMED: [HeaderName; 5] = [CONTENT_LENGTH, CONTENT_TYPE, HOST, http::header::AUTHORIZATION, X_FORWARDED_FOR];
 
 fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
     for name in names {
@@ -148,8 +147,18 @@ mod tests {
     #[test]
     fn hop_by_hop_headers_and_those_named_in_connection_stay_behind() {
         let headers = sent(
-            &[("connection", "close, x-secret"), ("connection", "x-other"), ("x-secret", "1"), ("x-other", "2"), ("te", "trailers"),
-              ("keep-alive", "5"), ("upgrade", "h2c"), ("accept", "a"), ("accept", "b"), ("expect", "100-continue")],
+            &[
+                ("connection", "close, x-secret"),
+                ("connection", "x-other"),
+                ("x-secret", "1"),
+                ("x-other", "2"),
+                ("te", "trailers"),
+                ("keep-alive", "5"),
+                ("upgrade", "h2c"),
+                ("accept", "a"),
+                ("accept", "b"),
+                ("expect", "100-continue"),
+            ],
             &PASS_HOST,
         );
         for gone in ["connection", "x-secret", "x-other", "te", "keep-alive", "upgrade", "expect"] {
@@ -160,7 +169,10 @@ mod tests {
 
     #[test]
     fn connection_cannot_take_credentials_or_framing_away() {
-        let headers = sent(&[("connection", "authorization, content-length"), ("authorization", "Basic x"), ("content-length", "3")], &PASS_HOST);
+        let headers = sent(
+            &[("connection", "authorization, content-length"), ("authorization", "Basic x"), ("content-length", "3")],
+            &PASS_HOST,
+        );
         assert_eq!(headers["authorization"], "Basic x");
         assert_eq!(headers["content-length"], "3");
     }
@@ -175,7 +187,12 @@ mod tests {
 
     #[test]
     fn forwarded_headers_say_who_asked_and_how() {
-        let claims = [("host", "registry.example"), ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("forwarded", "for=1.2.3.4")];
+        let claims = [
+            ("host", "registry.example"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=1.2.3.4"),
+        ];
         let headers = sent(&claims, &PASS_HOST);
         assert_eq!(headers["x-forwarded-for"], "10.0.0.7");
         assert_eq!(headers["x-forwarded-proto"], "http");
@@ -195,7 +212,12 @@ mod tests {
 
     #[test]
     fn a_check_asks_for_nothing_but_the_whole_answer() {
-        let headers = for_check(&map(&[("if-none-match", "x"), ("range", "bytes=0-1"), ("content-type", "a/b"), ("authorization", "Basic x")]));
+        let headers = for_check(&map(&[
+            ("if-none-match", "x"),
+            ("range", "bytes=0-1"),
+            ("content-type", "a/b"),
+            ("authorization", "Basic x"),
+        ]));
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["authorization"]);
     }
 }

@@ -123,7 +123,12 @@ impl Upstream {
     }
 
     /// Points a tag that the policy lets move.
-    pub async fn move_tag(&self, caller: &HeaderMap, tag: Movable<'_>, content: &Content) -> Result<Response<Bytes>, UpstreamError> {
+    pub async fn move_tag(
+        &self,
+        caller: &HeaderMap,
+        tag: Movable<'_>,
+        content: &Content,
+    ) -> Result<Response<Bytes>, UpstreamError> {
         // Not repeatable: a second landing could undo somebody's later move.
         self.put(caller, tag.repository(), tag.tag().as_str(), content, false).await
     }

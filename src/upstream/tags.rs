@@ -42,10 +42,12 @@ impl Upstream {
                 StatusCode::OK => {}
                 StatusCode::NOT_FOUND => return Ok(Listed::Tags(tags)),
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Ok(Listed::Denied(response)),
-                status => return Err(UpstreamError::Unexpected { method: Method::GET, what: format!("{repository} tags/list"), status }),
+                status => {
+                    return Err(UpstreamError::Unexpected { method: Method::GET, what: format!("{repository} tags/list"), status });
+                }
             }
-            let page: Page =
-                serde_json::from_slice(response.body()).map_err(|cause| UpstreamError::Unusable(format!("list of tags: {cause}")))?;
+            let page: Page = serde_json::from_slice(response.body())
+                .map_err(|cause| UpstreamError::Unusable(format!("list of tags: {cause}")))?;
             // What is no tag by the grammar cannot be named in a request either.
             tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| Tag::parse(tag).ok()));
             match next_query(&response) {

@@ -64,7 +64,9 @@ fn every_row_of_the_table_is_recognised() {
             other => panic!("{method} {target}: {other:?}"),
         }
     }
-    assert!(matches!(intent("GET", "/v2/driftwood/web/manifests/1.4.0"), Intent::Pull(pull) if pull.key == key("driftwood/web", "1.4.0")));
+    assert!(
+        matches!(intent("GET", "/v2/driftwood/web/manifests/1.4.0"), Intent::Pull(pull) if pull.key == key("driftwood/web", "1.4.0"))
+    );
     assert!(matches!(intent("DELETE", "/v2/a/manifests/1.4.0"), Intent::DeleteTag(delete) if delete.what == key("a", "1.4.0")));
     assert!(matches!(intent("DELETE", &manifest), Intent::DeleteManifest(_)));
     assert!(matches!(intent("DELETE", &blob), Intent::DeleteBlob(_)));
@@ -94,8 +96,12 @@ fn names_made_of_keywords_are_split_at_the_last_keyword() {
     ] {
         assert!(matches!(intent("GET", target), Intent::Pull(pull) if pull.key.repository == name(repository)), "{target}");
     }
-    assert!(matches!(intent("GET", "/v2/a/manifests/tags/list"), Intent::Pass(Pass { kind: Kind::Tags, repository: Some(repository), .. }) if repository == name("a/manifests")));
-    assert!(matches!(intent("POST", "/v2/tags/blobs/uploads/"), Intent::Pass(Pass { kind: Kind::Upload, repository: Some(repository), .. }) if repository == name("tags")));
+    assert!(
+        matches!(intent("GET", "/v2/a/manifests/tags/list"), Intent::Pass(Pass { kind: Kind::Tags, repository: Some(repository), .. }) if repository == name("a/manifests"))
+    );
+    assert!(
+        matches!(intent("POST", "/v2/tags/blobs/uploads/"), Intent::Pass(Pass { kind: Kind::Upload, repository: Some(repository), .. }) if repository == name("tags"))
+    );
 }
 
 #[test]
