@@ -99,9 +99,14 @@ pub fn tls_settings(config: &valid::Upstream) -> Result<Option<Arc<ClientConfig>
         Some(file) => roots_from(file)?,
         None => system_roots()?,
     };
+    tls_trusting(roots).map(Arc::new).map(Some)
+}
+
+/// TLS that trusts `roots` and nobody else.
+pub fn tls_trusting(roots: RootCertStore) -> Result<ClientConfig, ConnectorError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn roots_from(file: &PathBuf) -> Result<RootCertStore, ConnectorError> {

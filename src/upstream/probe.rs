@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use reqwest::redirect::Policy;
+use rustls::RootCertStore;
 use thiserror::Error;
 
-use super::connect::{ConnectorError, tls_settings};
+use super::connect::{ConnectorError, tls_settings, tls_trusting};
 use crate::config::valid;
 
 /// How long the registry may take to say that it is there.
@@ -34,11 +35,13 @@ pub struct Probe {
 
 impl Probe {
     pub fn new(config: &valid::Upstream) -> Result<Self, ProbeError> {
-        let mut builder = reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).no_proxy();
-        if let Some(tls) = tls_settings(config)? {
-            builder = builder.tls_backend_preconfigured((*tls).clone());
-        }
-        let client = builder.build().map_err(ProbeError::Setup)?;
+        // Over plain HTTP nobody needs to be trusted, but the client wants to know.
+        let tls = match tls_settings(config)? {
+            Some(tls) => (*tls).clone(),
+            None => tls_trusting(RootCertStore::empty())?,
+        };
+        let builder = reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).no_proxy();
+        let client = builder.tls_backend_preconfigured(tls).build().map_err(ProbeError::Setup)?;
         let url = format!("{}://{}{}/v2/", config.scheme, config.authority, config.prefix);
         Ok(Self { client, url })
     }
