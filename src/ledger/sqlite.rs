@@ -1,7 +1,7 @@
 //! The embedded ledger: one SQLite file, held by one process.
 //!
 //! Writes go through one thread that commits what is waiting together
-//! ([`writer`]); reads have connections of their own and never wait for it. A
+//! (`sqlite/writer.rs`); reads have their own connections and never wait. A
 //! write is answered after its commit reached the disk, and a read sees only
 //! what was committed, so nothing is ever told that a crash could take back.
 

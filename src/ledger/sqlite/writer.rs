@@ -95,7 +95,11 @@ where
     fn run(&mut self, books: &Books<'_>) -> Result<(), String> {
         let Some(operation) = self.operation.take() else { return Ok(()) };
         let result = operation(books);
-        let words = result.as_ref().map(|_| ()).map_err(LedgerError::to_string);
+        let words = match &result {
+            Ok(_) => Ok(()),
+            Err(LedgerError::Unavailable(words)) => Err(words.clone()),
+            Err(other) => Err(other.to_string()),
+        };
         self.result = Some(result);
         words
     }
@@ -148,7 +152,8 @@ fn transact(books: &Books<'_>, batch: &mut [Box<dyn Job>]) -> Result<(), String>
     for job in batch {
         run("SAVEPOINT operation")?;
         if let Err(words) = job.run(books) {
-            // On a full disk or a failed read SQLite rolls everything back.
+            // After some errors, such as a failed read of the file, SQLite has
+            // rolled back the whole transaction already.
             if books.connection.is_autocommit() {
                 return Err(words);
             }

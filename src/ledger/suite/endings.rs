@@ -176,6 +176,24 @@ pub async fn a_lift_ends_the_attempts_of_before(store: &impl Store) {
     expect_lost(ledger.yield_to(yielding, &digest("b"), at(5)).await);
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("a", State::Open, Origin::Pushed, 3)));
     ledger.confirm(newer, at(6)).await.expect("sealed");
+
+    // An attempt counts for the digest it was opened for, even if it is opened
+    // again for another.
+    let attempt = AttemptId::random();
+    let mut claims = Vec::new();
+    for (content, now) in [("a", 1), ("a", 1), ("a", 1), ("b", 3)] {
+        let answer = ledger.claim(&key("web:2.0.0"), &digest(content), attempt, at(now)).await.expect("an answer");
+        let Claimed::Granted(claim) = answer else { panic!("{answer:?}") };
+        claims.push(claim);
+        if claims.len() == 3 {
+            assert!(lift(ledger, "web:2.0.0", 2).await);
+        }
+    }
+    let [withdrawing, confirming, yielding, _newer] = claims.try_into().expect("four claims");
+    ledger.withdraw(withdrawing).await.expect("nothing");
+    expect_lost(ledger.confirm(confirming, at(4)).await);
+    expect_lost(ledger.yield_to(yielding, &digest("c"), at(4)).await);
+    assert_eq!(lookup(ledger, "web:2.0.0").await, Some(record("b", State::Open, Origin::Pushed, 3)));
 }
 
 pub async fn a_ping_changes_nothing(store: &impl Store) {

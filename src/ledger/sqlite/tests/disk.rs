@@ -114,13 +114,35 @@ async fn a_failed_commit_answers_the_whole_batch_and_the_writer_goes_on() {
     let_go.send(()).expect("the writer waits");
 
     let (before, poisoned, after) = batch.await;
-    for words in
-        [before.expect_err("undone").to_string(), poisoned.expect_err("undone").to_string(), after.expect_err("undone").to_string()]
-    {
-        assert_eq!(words, "the ledger is unavailable: FOREIGN KEY constraint failed");
+    for error in [before.expect_err("undone"), poisoned.expect_err("undone"), after.expect_err("undone")] {
+        assert_eq!(error.to_string(), "the ledger is unavailable: FOREIGN KEY constraint failed");
     }
     assert_eq!(ledger.lookup(&free).await.expect("an answer"), None);
     assert_eq!(ledger.commits(), commits + 1, "that of the operation which held the writer");
+    sealed(&*ledger, "web:1.0.0", "b", 2).await;
+}
+
+/// What SQLite does by itself when it cannot read its file, for example.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_sqlite_gave_up_answers_the_whole_batch() {
+    let place = Place::new();
+    let ledger = Arc::new(place.ledger());
+    let let_go = hold_the_writer(&ledger).await;
+    let give_up = ledger.writer.write(|books| {
+        books.connection.execute_batch("ROLLBACK").expect("rolled back");
+        Err::<(), _>(LedgerError::Unavailable("disk I/O error".to_owned()))
+    });
+    let (key, digest) = (key("web:1.0.0"), digest("a"));
+    let claiming = || ledger.claim(&key, &digest, AttemptId::random(), at(1));
+    let mut batch = Box::pin(async { tokio::join!(biased; claiming(), give_up, claiming()) });
+    assert!(poll_immediate(&mut batch).await.is_none());
+    let_go.send(()).expect("the writer waits");
+
+    let (before, gave_up, after) = batch.await;
+    for error in [before.expect_err("undone"), gave_up.expect_err("failed"), after.expect_err("never run")] {
+        assert_eq!(error.to_string(), "the ledger is unavailable: disk I/O error");
+    }
+    assert_eq!(ledger.lookup(&key).await.expect("an answer"), None);
     sealed(&*ledger, "web:1.0.0", "b", 2).await;
 }
 
