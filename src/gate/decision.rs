@@ -20,6 +20,8 @@ pub struct Decision {
     repository: Option<RepositoryName>,
     reference: Option<String>,
     digest: Option<Digest>,
+    /// What the tag means already, where that is something else.
+    means: Option<Digest>,
     rule: Option<Arc<str>>,
     verdict: &'static str,
     /// Whether the registry has let this client do anything.
@@ -29,7 +31,17 @@ pub struct Decision {
 impl Decision {
     pub fn new(kind: &'static str) -> Self {
         let started = Instant::now();
-        Self { kind, started, repository: None, reference: None, digest: None, rule: None, verdict: "passed", accepted: false }
+        Self {
+            kind,
+            started,
+            repository: None,
+            reference: None,
+            digest: None,
+            means: None,
+            rule: None,
+            verdict: "passed",
+            accepted: false,
+        }
     }
 
     pub fn about(&mut self, repository: &RepositoryName, reference: impl Into<String>) {
@@ -48,6 +60,10 @@ impl Decision {
 
     pub fn digest(&mut self, digest: &Digest) {
         self.digest = Some(digest.clone());
+    }
+
+    pub fn means(&mut self, digest: &Digest) {
+        self.means = Some(digest.clone());
     }
 
     pub fn rule(&mut self, verdict: &Verdict) {
@@ -93,6 +109,7 @@ impl Decision {
                     repository = self.repository.as_ref().map(RepositoryName::as_str),
                     reference = self.reference.as_deref(),
                     digest = self.digest.as_ref().map(Digest::as_str),
+                    means = self.means.as_ref().map(Digest::as_str),
                     rule = self.rule.as_deref(),
                     verdict = self.verdict,
                     status = status.as_u16(),

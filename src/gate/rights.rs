@@ -57,7 +57,7 @@ impl Gate {
             Err(refusal) => return refusal,
         };
         decision.accepted();
-        decision.digest(&record.digest);
+        decision.means(&record.digest);
         Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning }))
     }
 
