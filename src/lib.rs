@@ -10,7 +10,7 @@
 //! A module uses only modules above it in this list.
 
 pub mod clock;
+pub mod config;
+pub mod ledger;
 pub mod oci;
 pub mod policy;
-pub mod ledger;
-pub mod config;
