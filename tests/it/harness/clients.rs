@@ -38,7 +38,10 @@ impl Home {
         // Short: the path of a unix socket may have 108 characters.
         let directory = tempfile::Builder::new().prefix(&format!("pushonce-it-{name}-")).tempdir().expect("a temporary directory");
         std::fs::create_dir(directory.path().join("tmp")).expect("a directory for temporary files");
-        Self(directory)
+        let home = Self(directory);
+        // podman and buildah refuse to start where the file that they are pointed at is missing.
+        std::fs::write(home.auth_file(), "{}").expect("an empty file of credentials");
+        home
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -85,7 +88,6 @@ impl Home {
 pub struct Skopeo(Home);
 
 impl Skopeo {
-    #[expect(clippy::new_without_default, reason = "making one touches the disk")]
     pub fn new() -> Self {
         Self(Home::new("skopeo"))
     }
@@ -117,7 +119,14 @@ impl Client for Skopeo {
 
     fn push(&self, image: &str, reference: &str) -> Run {
         let source = format!("dir:{}", self.0.path(image).display());
-        self.run(&["--insecure-policy", "copy", "--dest-tls-verify=false", &source, &format!("docker://{reference}")])
+        self.run(&[
+            "--insecure-policy",
+            "copy",
+            "--preserve-digests",
+            "--dest-tls-verify=false",
+            &source,
+            &format!("docker://{reference}"),
+        ])
     }
 
     fn pull(&self, reference: &str) -> Run {
@@ -139,13 +148,16 @@ impl Client for Skopeo {
 pub struct Podman(Home);
 
 impl Podman {
-    #[expect(clippy::new_without_default, reason = "making one touches the disk")]
     pub fn new() -> Self {
         Self(Home::new("podman"))
     }
 
     pub fn run(&self, arguments: &[&str]) -> Run {
-        run(self.0.command("podman", &[&storage(&self.0), arguments].concat()), "podman", self.0.root())
+        self.run_in(&OWN, arguments)
+    }
+
+    fn run_in(&self, storage: &[&str], arguments: &[&str]) -> Run {
+        run(self.0.command("podman", &[storage, arguments].concat()), "podman", self.0.root())
     }
 }
 
@@ -163,12 +175,12 @@ impl Client for Podman {
     }
 
     fn pull(&self, reference: &str) -> Run {
-        self.run(&["pull", "--tls-verify=false", reference])
+        self.run_in(&PULLED, &["pull", "--tls-verify=false", reference])
     }
 
     fn pulled_digest(&self, reference: &str) -> String {
         self.pull(reference).expect_success();
-        let inspected = self.run(&["image", "inspect", "--format", "{{.Digest}}", reference]).expect_success();
+        let inspected = self.run_in(&PULLED, &["image", "inspect", "--format", "{{.Digest}}", reference]).expect_success();
         inspected.stdout.trim().to_owned()
     }
 
@@ -181,13 +193,16 @@ impl Client for Podman {
 pub struct Buildah(Home);
 
 impl Buildah {
-    #[expect(clippy::new_without_default, reason = "making one touches the disk")]
     pub fn new() -> Self {
         Self(Home::new("buildah"))
     }
 
     pub fn run(&self, arguments: &[&str]) -> Run {
-        run(self.0.command("buildah", &[&storage(&self.0), arguments].concat()), "buildah", self.0.root())
+        self.run_in(&OWN, arguments)
+    }
+
+    fn run_in(&self, storage: &[&str], arguments: &[&str]) -> Run {
+        run(self.0.command("buildah", &[storage, arguments].concat()), "buildah", self.0.root())
     }
 }
 
@@ -208,12 +223,13 @@ impl Client for Buildah {
     }
 
     fn pull(&self, reference: &str) -> Run {
-        self.run(&["pull", "--tls-verify=false", &format!("docker://{reference}")])
+        self.run_in(&PULLED, &["pull", "--tls-verify=false", &format!("docker://{reference}")])
     }
 
     fn pulled_digest(&self, reference: &str) -> String {
         self.pull(reference).expect_success();
-        let inspected = self.run(&["inspect", "--type", "image", "--format", "{{.FromImageDigest}}", reference]).expect_success();
+        let inspected =
+            self.run_in(&PULLED, &["inspect", "--type", "image", "--format", "{{.FromImageDigest}}", reference]).expect_success();
         inspected.stdout.trim().to_owned()
     }
 
@@ -223,7 +239,9 @@ impl Client for Buildah {
 }
 
 /// vfs, because overlay mounts need rights that a container may not have. The
-/// working directory is the home, so relative paths stay short.
-fn storage(_home: &Home) -> [&'static str; 6] {
-    ["--root", "storage", "--runroot", "running", "--storage-driver", "vfs"]
-}
+/// paths are relative to the home, which is the working directory.
+const OWN: [&str; 6] = ["--root", "own", "--runroot", "own-run", "--storage-driver", "vfs"];
+
+/// Pulls go elsewhere: of an image that is there already, built by itself, podman
+/// names the digest from before it was compressed for the push.
+const PULLED: [&str; 6] = ["--root", "pulled", "--runroot", "pulled-run", "--storage-driver", "vfs"];

@@ -220,10 +220,13 @@ impl Shared {
 
 /// The head with `Connection: close`, and with a length where the body is known.
 fn closing_head(request: &Recorded, length: Option<usize>) -> String {
-    let is_framing = |name: &str| ["content-length", "transfer-encoding"].iter().any(|other| name.eq_ignore_ascii_case(other));
+    let mut replaced = vec!["", "connection"];
+    if length.is_some() {
+        replaced.extend(["content-length", "transfer-encoding"]);
+    }
     let kept = request.head.lines().filter(|line| {
         let name = line.split(':').next().unwrap_or_default();
-        !line.is_empty() && !name.eq_ignore_ascii_case("connection") && !(length.is_some() && is_framing(name))
+        !replaced.iter().any(|other| name.eq_ignore_ascii_case(other))
     });
     let mut head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
     if let Some(length) = length {

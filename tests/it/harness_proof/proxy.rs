@@ -42,7 +42,7 @@ fn it_comes_back_after_a_kill_and_ends_when_told() {
 fn it_lives_without_an_upstream_but_is_not_ready() {
     let proxy = Pushonce::in_front_of("http://127.0.0.1:1").environment("PUSHONCE_LOG__FILTER", "info").unready().start();
     proxy.admin().request("GET", "/readyz").send().expect(503);
-    proxy.push("web:1.4.0", &Image::random()).expect(502);
+    proxy.push("web:1.4.0", &Image::random()).expect_unavailable();
 }
 
 #[test]
