@@ -8,9 +8,6 @@
 FROM rust:1.95-bookworm AS builder
 WORKDIR /build
 COPY . .
-# The tests and what they need are not in the context; cargo wants to see their
-# entry all the same.
-RUN mkdir -p tests/it && echo 'fn main() {}' > tests/it/main.rs
 RUN cargo build --locked --release
 # A volume takes over the owner of the directory it is first mounted on, and the
 # base image has no shell to make one.
