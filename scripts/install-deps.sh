@@ -8,7 +8,7 @@ set -euo pipefail
 
 # What each purpose needs: program:package. The build needs a C compiler alone,
 # for the embedded SQLite and for aws-lc, which comes with its assembly made.
-build=(cc:gcc)
+build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
   skopeo:skopeo podman:podman buildah:buildah)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)

@@ -1,10 +1,13 @@
 //! The fault proxy in front of the real registry.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::api::Api;
 use crate::harness::http::Endpoint;
+use crate::harness::process::eventually;
 use crate::harness::{Fault, Faults, Gate, Image, Registry};
 
 fn pair() -> (Registry, Faults, Api) {
@@ -56,18 +59,37 @@ fn a_status_is_given_in_the_registrys_place() {
 }
 
 #[test]
-fn a_held_request_goes_on_after_its_client_has_left() {
+fn a_held_request_waits_for_the_test() {
     let (registry, faults, api) = pair();
     let gate = Gate::default();
     faults.once(|request| request.is("PUT", "/manifests/1"), Fault::Hold(gate.clone()));
     let image = Image::random();
     let digest = image.digest();
-    let client = thread::spawn(move || api.try_push("web:1", &image).map(|answer| answer.status));
+    let client = thread::spawn(move || api.push("web:1", &image).status);
     gate.wait_until_reached();
     assert_eq!(registry.tag_digest("web:1"), None);
     gate.open();
-    assert_eq!(client.join().expect("the client's thread").expect("an answer"), 201);
+    assert_eq!(client.join().expect("the client's thread"), 201);
     assert_eq!(registry.tag_digest("web:1"), Some(digest));
+}
+
+#[test]
+fn a_held_request_goes_on_after_its_client_has_left() {
+    let (registry, faults, _api) = pair();
+    let image = Image::random();
+    registry.push("web:0", &image).expect_created();
+    let gate = Gate::default();
+    faults.once(|request| request.is("PUT", "/manifests/1"), Fault::Hold(gate.clone()));
+    let (manifest, mut client) = (&image.manifest, TcpStream::connect(faults.address()).expect("a connection"));
+    let (media_type, length) = (&manifest.media_type, manifest.bytes.len());
+    let head =
+        format!("PUT /v2/web/manifests/1 HTTP/1.1\r\nHost: a\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n");
+    client.write_all(&[head.as_bytes(), &manifest.bytes].concat()).expect("a request");
+    gate.wait_until_reached();
+    drop(client);
+    gate.open();
+    let arrived = || registry.tag_digest("web:1");
+    assert_eq!(eventually(Duration::from_secs(10), "the zombie arrives", arrived), image.digest());
 }
 
 #[test]
