@@ -1,1 +1,4 @@
+//! The integration tests: real registries, real clients, real processes.
 
+mod harness;
+mod harness_proof;

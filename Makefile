@@ -1,0 +1,33 @@
+# pushonce: `make` lists what can be done.
+
+.DEFAULT_GOAL := help
+.PHONY: help test demo lint lint-format build clean
+
+CARGO ?= cargo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## see it work: a registry, pushonce before it, a release pushed twice (KEEP=1 keeps it running)
+	scripts/install-deps.sh demo
+	KEEP=$(KEEP) scripts/demo.sh
+
+test: ## install what is missing and run all tests (as root, for docker's daemon)
+	scripts/install-deps.sh test
+	$(CARGO) test --locked
+
+lint: lint-format ## format, clippy with warnings denied, shell scripts, dependencies
+	scripts/install-deps.sh lint
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	shellcheck scripts/*.sh .ci/run
+	scripts/deny.sh
+
+lint-format: ## the format alone
+	$(CARGO) fmt --check
+
+build: ## build the program into target/release/pushonce
+	scripts/install-deps.sh build
+	$(CARGO) build --locked --release
+
+clean: ## remove what was built
+	$(CARGO) clean

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Installs the Debian packages whose programs are missing, and nothing else.
+#
+#   scripts/install-deps.sh build|test|demo|lint ...
+#
+# Does nothing, and asks for no rights, where every program is there already.
+set -euo pipefail
+
+# What each purpose needs: program:package. The build needs a C compiler alone,
+# for the embedded SQLite and for aws-lc, which comes with its assembly made.
+build=(cc:gcc make:make)
+test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
+  skopeo:skopeo podman:podman buildah:buildah)
+demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
+lint=("${build[@]}" shellcheck:shellcheck git:git)
+
+# Only root can start a docker daemon of its own, so only then is it of use.
+if [ "$(id -u)" = 0 ]; then
+  demo+=(dockerd:docker.io docker:docker.io)
+fi
+
+fail() {
+  echo "install-deps: $*" >&2
+  exit 1
+}
+
+packages=()
+for purpose in "$@"; do
+  case "$purpose" in
+    build) needed=("${build[@]}") ;;
+    test) needed=("${test[@]}") ;;
+    demo) needed=("${demo[@]}") ;;
+    lint) needed=("${lint[@]}") ;;
+    *) fail "unknown purpose: $purpose" ;;
+  esac
+  for entry in "${needed[@]}"; do
+    # Daemons live in sbin, which the path of an ordinary user may lack.
+    if ! PATH="$PATH:/usr/sbin:/sbin" command -v "${entry%%:*}" >/dev/null; then
+      packages+=("${entry##*:}")
+    fi
+  done
+  # gcc alone is enough to be found, but not to compile.
+  if [ ! -e /usr/include/stdio.h ]; then
+    packages+=(libc6-dev)
+  fi
+done
+[ "${#packages[@]}" -gt 0 ] || exit 0
+mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+
+command -v apt-get >/dev/null || fail "this is no Debian; install what these packages hold: ${packages[*]}"
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null || fail "as root: apt-get install --no-install-recommends ${packages[*]}"
+  as_root=(sudo)
+fi
+
+# The packages of daemons start them at once. The tests start their own, so a
+# policy says no while the packages are set up; see invoke-rc.d(8).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
+
+echo "installing: ${packages[*]}"
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
+"${apt[@]}" update
+"${apt[@]}" install --no-install-recommends "${packages[@]}"
+
+# Nor may they start at the next boot: Debian's registry would listen on every
+# address. Only what was installed just now is touched.
+if [ -d /run/systemd/system ]; then
+  for package in "${packages[@]}"; do
+    case "$package" in
+      docker.io) "${as_root[@]}" systemctl disable docker.service docker.socket containerd.service ;;
+      docker-registry) "${as_root[@]}" systemctl disable docker-registry.service ;;
+      podman) "${as_root[@]}" systemctl disable podman.socket podman-auto-update.timer podman-restart.service ;;
+    esac
+  done
+fi

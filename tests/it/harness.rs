@@ -1,0 +1,30 @@
+//! What the tests stand on: real registries, real clients, the proxy itself, and
+//! stand-ins that break in chosen ways. Everything has its own ports and
+//! directories, and is gone when its value is dropped.
+
+pub mod api;
+pub mod blobs;
+pub mod clients;
+pub mod dockerd;
+pub mod exchange;
+pub mod faults;
+pub mod http;
+pub mod image;
+pub mod ports;
+pub mod process;
+pub mod pushonce;
+pub mod random;
+pub mod raw;
+pub mod registry;
+pub mod run;
+pub mod upstream;
+pub mod wire;
+
+pub use clients::{Buildah, Client, Podman, Skopeo};
+pub use dockerd::Dockerd;
+pub use faults::{Fault, Faults, Gate};
+pub use image::Image;
+pub use pushonce::Pushonce;
+pub use raw::raw;
+pub use registry::Registry;
+pub use upstream::{Answer, Upstream};

@@ -1,0 +1,279 @@
+//! The program under test, as a process of its own in front of a registry.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::api::Api;
+use super::http::Endpoint;
+use super::ports::free_port;
+use super::process::{Process, eventually};
+use super::run::{Run, run};
+
+/// The policy of the background text: releases and builds never move, shortcuts do.
+pub const POLICY: &str = r#"
+default = "mutable"
+
+[[rule]]
+name = "releases"
+tags = ["semver:x.y.z", "semver:x.y.z-*"]
+mutability = "immutable"
+
+[[rule]]
+name = "builds"
+tags = ["git-*"]
+mutability = "immutable"
+
+[[rule]]
+name = "shortcuts"
+tags = ["latest", "semver:x.y", "semver:x"]
+mutability = "mutable"
+"#;
+
+/// How long the program may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running proxy. It is killed and its files are removed when dropped.
+pub struct Pushonce {
+    api: Api,
+    admin: Api,
+    process: Process,
+    setup: Setup,
+}
+
+/// What a proxy is started with, kept for a restart.
+struct Setup {
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+    /// The path on the second listener that answers 200 once it has started.
+    probe: &'static str,
+}
+
+pub struct PushonceBuilder {
+    upstream: String,
+    policy: String,
+    settings: String,
+    environment: Vec<(String, String)>,
+    probe: &'static str,
+}
+
+impl Pushonce {
+    /// A proxy with [`POLICY`] in front of `registry`.
+    pub fn start(registry: &Api) -> Self {
+        Self::in_front_of(&registry.url()).start()
+    }
+
+    /// A proxy in front of whatever answers at `url`.
+    pub fn in_front_of(url: &str) -> PushonceBuilder {
+        let (upstream, policy) = (url.to_owned(), POLICY.to_owned());
+        PushonceBuilder { upstream, policy, settings: String::new(), environment: Vec::new(), probe: "/readyz" }
+    }
+
+    /// The second listener.
+    pub fn admin(&self) -> &Api {
+        &self.admin
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    pub fn kill9(&mut self) {
+        self.process.kill9();
+    }
+
+    /// SIGTERM, and the exit status once it has ended.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.process.terminate(PATIENCE)
+    }
+
+    /// SIGHUP.
+    pub fn reload(&mut self) {
+        self.process.signal(rustix::process::Signal::HUP);
+    }
+
+    /// Starts it again with the same files and ports, after a kill if it still runs.
+    pub fn restart(&mut self) {
+        self.process.kill9();
+        let launched = launch(&self.setup, port_of(&self.api), port_of(&self.admin));
+        self.process = launched.unwrap_or_else(|process| panic!("pushonce did not start again:\n{}", process.output()));
+    }
+
+    pub fn set_policy(&self, policy: &str) {
+        std::fs::write(self.directory().join("policy.toml"), policy).expect("the policy file");
+    }
+
+    /// The directory of its files: `pushonce.toml`, `policy.toml`, `ledger.db`, `log`.
+    pub fn directory(&self) -> &Path {
+        self.setup.directory.path()
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.directory().join("pushonce.toml")
+    }
+
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// The log lines that are JSON.
+    pub fn log_lines(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The sum of the series of a metric that carry all these labels; 0 if there is none.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let text = self.admin.request("GET", "/metrics").send().expect_ok().text();
+        let series = text.lines().filter_map(parse_series);
+        let wanted = series.filter(|(other, own, _)| {
+            *other == name && labels.iter().all(|(label, value)| own.get(label).is_some_and(|own| own == value))
+        });
+        wanted.map(|(_, _, value)| value).sum()
+    }
+
+    /// Resident memory now, in MiB.
+    pub fn rss_mib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that was ever resident, in MiB.
+    pub fn peak_rss_mib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.pid())).expect("the state of a running process");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("a memory field");
+        let kib: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+        kib / 1024
+    }
+}
+
+impl Deref for Pushonce {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+impl PushonceBuilder {
+    pub fn policy(mut self, policy: &str) -> Self {
+        self.policy = policy.to_owned();
+        self
+    }
+
+    /// Lines of TOML with dotted keys, such as `upstream.response_timeout = "1s"`.
+    pub fn setting(mut self, line: &str) -> Self {
+        self.settings.push_str(line);
+        self.settings.push('\n');
+        self
+    }
+
+    /// An environment variable such as `PUSHONCE_UPSTREAM__URL`.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Counts it as started once it lives, though it may not be ready: for an
+    /// upstream that does not answer.
+    pub fn unready(mut self) -> Self {
+        self.probe = "/livez";
+        self
+    }
+
+    fn setup(&self) -> Setup {
+        let directory = tempfile::Builder::new().prefix("pushonce-it-proxy-").tempdir().expect("a temporary directory");
+        Setup { directory, environment: self.environment.clone(), probe: self.probe }
+    }
+
+    pub fn start(self) -> Pushonce {
+        let setup = self.setup();
+        for _ in 0..10 {
+            let (port, admin) = (free_port(), free_port());
+            self.write_files(setup.directory.path(), port, admin);
+            match launch(&setup, port, admin) {
+                Ok(process) => return Pushonce { api: api(port), admin: api(admin), process, setup },
+                // Somebody else was faster on a port.
+                Err(process) if process.output().contains("ddress already in use") => {}
+                Err(process) => panic!("pushonce did not start:\n{}", process.output()),
+            }
+        }
+        panic!("no free port in ten tries");
+    }
+
+    /// Runs it although it should refuse to start, and returns what it said.
+    pub fn start_and_fail(self) -> Run {
+        let setup = self.setup();
+        self.write_files(setup.directory.path(), free_port(), free_port());
+        run(command(&setup), "this package", setup.directory.path()).expect_failure()
+    }
+
+    /// The base is dotted keys only, so that a setting may add to any table.
+    fn write_files(&self, directory: &Path, port: u16, admin: u16) {
+        let config = format!(
+            "listen = \"127.0.0.1:{port}\"\nadmin.listen = \"127.0.0.1:{admin}\"\nupstream.url = \"{}\"\n\
+             ledger.url = \"sqlite:ledger.db\"\npolicy.file = \"policy.toml\"\nlog.format = \"json\"\n{}",
+            self.upstream, self.settings
+        );
+        std::fs::write(directory.join("pushonce.toml"), config).expect("the configuration file");
+        std::fs::write(directory.join("policy.toml"), &self.policy).expect("the policy file");
+    }
+}
+
+fn api(port: u16) -> Api {
+    Api::new(Endpoint::plain(&format!("127.0.0.1:{port}")), "")
+}
+
+fn port_of(api: &Api) -> u16 {
+    api.address().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("host:port")
+}
+
+fn command(setup: &Setup) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+    command.arg("serve").arg("--config").arg(setup.directory.path().join("pushonce.toml"));
+    command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
+    // Where a file name is taken as relative to the working directory by mistake,
+    // it must not land in the source tree.
+    command.current_dir(setup.directory.path());
+    command
+}
+
+/// Starts the program and waits until it is ready; gives it back if it ended instead.
+fn launch(setup: &Setup, port: u16, admin: u16) -> Result<Process, Process> {
+    let mut process = Process::spawn(command(setup), "this package", &setup.directory.path().join("log"));
+    let admin_api = api(admin);
+    let running = eventually(PATIENCE, "pushonce is ready", || {
+        if process.ended().is_some() {
+            return Some(false);
+        }
+        let listens = process.listens_on(port) && process.listens_on(admin);
+        let is_ready = || admin_api.request("GET", setup.probe).try_send().is_ok_and(|answer| answer.status == 200);
+        (listens && is_ready()).then_some(true)
+    });
+    if running { Ok(process) } else { Err(process) }
+}
+
+/// `name{label="value",…} 1.5`, as the Prometheus text format writes a series.
+fn parse_series(line: &str) -> Option<(&str, BTreeMap<&str, &str>, f64)> {
+    let (series, value) = line.rsplit_once(' ').filter(|_| !line.starts_with('#'))?;
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    let labels = labels.trim_end_matches('}').split("\",").filter_map(|pair| {
+        let (label, value) = pair.split_once("=\"")?;
+        Some((label, value.trim_end_matches('"')))
+    });
+    Some((name, labels.collect(), value.parse().ok()?))
+}
+
+#[test]
+fn a_series_is_read_with_its_labels() {
+    let (name, labels, value) = parse_series(r#"requests_total{kind="push",verdict="refused, for good"} 3"#).expect("a series");
+    assert_eq!((name, value), ("requests_total", 3.0));
+    assert_eq!(labels, BTreeMap::from([("kind", "push"), ("verdict", "refused, for good")]));
+    assert_eq!(parse_series("open_claims 0"), Some(("open_claims", BTreeMap::new(), 0.0)));
+    assert_eq!(parse_series("# HELP open_claims how many 1"), None);
+}

@@ -1,0 +1,170 @@
+//! A real registry (Debian's docker-registry) of a test's own.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
+use tempfile::TempDir;
+
+use super::api::Api;
+use super::exchange::Exchange;
+use super::http::Endpoint;
+use super::image::Image;
+use super::process::{Process, eventually};
+
+/// The account that a registry with Basic authentication knows.
+pub const USER: &str = "developer";
+pub const PASSWORD: &str = "developer-password";
+/// Made with `htpasswd -nbB -C 4 developer developer-password`.
+const HTPASSWD: &str = "developer:$2y$04$jr6URiY30Hteh/f/0gHDBek/ZC270rUcBn1L/a4kqj/ESLZ0dj4CK\n";
+
+/// A running registry. It is killed and its files are removed when dropped.
+pub struct Registry {
+    api: Api,
+    process: Option<Process>,
+    /// Last, so that the files go after the program that holds them open.
+    directory: TempDir,
+}
+
+/// What is special about a registry.
+#[derive(Default)]
+pub struct RegistryBuilder {
+    basic_auth: bool,
+    tls: bool,
+    prefix: String,
+}
+
+impl Registry {
+    /// A registry on a free loopback port that allows deletes and asks for no password.
+    pub fn start() -> Self {
+        Self::with().start()
+    }
+
+    pub fn with() -> RegistryBuilder {
+        RegistryBuilder::default()
+    }
+
+    /// The registry as [`USER`] sees it.
+    pub fn as_user(&self) -> Api {
+        self.api.signed_in(USER, PASSWORD)
+    }
+
+    /// The PEM file of the authority that signed the certificate; only with TLS.
+    pub fn ca_file(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    /// Moves or makes a tag the way somebody with direct access would.
+    #[track_caller]
+    pub fn put_tag_behind_the_back(&self, name: &str, image: &Image) -> Exchange {
+        let pushed = self.push(name, image);
+        pushed.expect_created();
+        pushed
+    }
+
+    /// Ends the registry; what it stores stays.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts the registry again on the same port, with what it stored.
+    pub fn start_again(&mut self) {
+        self.stop();
+        let address = self.api.address().to_owned();
+        let config = self.directory.path().join("config.yml");
+        let text = std::fs::read_to_string(&config).expect("the registry's configuration");
+        std::fs::write(&config, text.replace("127.0.0.1:0", &address)).expect("the registry's configuration");
+        let (process, _) = launch(self.directory.path());
+        self.process = Some(process);
+    }
+}
+
+/// `registry.push(…)` and `proxy.push(…)` read alike: both are an [`Api`].
+impl Deref for Registry {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+impl RegistryBuilder {
+    /// Asks for [`USER`] and [`PASSWORD`].
+    pub fn basic_auth(self) -> Self {
+        Self { basic_auth: true, ..self }
+    }
+
+    pub fn tls(self) -> Self {
+        Self { tls: true, ..self }
+    }
+
+    /// Serves below a path such as `/registry`.
+    pub fn prefix(self, prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), ..self }
+    }
+
+    pub fn start(self) -> Registry {
+        let directory = tempfile::Builder::new().prefix("pushonce-it-registry-").tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let authority = self.tls.then(|| write_certificates(path));
+        std::fs::write(path.join("htpasswd"), HTPASSWD).expect("the registry's accounts");
+        std::fs::write(path.join("config.yml"), self.config(path)).expect("the registry's configuration");
+        let (process, address) = launch(path);
+        Registry { api: Api::new(Endpoint { address, authority }, &self.prefix), process: Some(process), directory }
+    }
+
+    fn config(&self, directory: &Path) -> String {
+        let directory = directory.display();
+        let tls = format!("  tls: {{certificate: {directory}/server.pem, key: {directory}/server.key}}\n");
+        let auth = format!("auth:\n  htpasswd: {{realm: test, path: {directory}/htpasswd}}\n");
+        let prefix = format!("  prefix: {}/\n", self.prefix);
+        let optional = |wanted: bool, text: String| if wanted { text } else { String::new() };
+        // Port 0: the registry takes a free port and its log says which, so that
+        // no two registries ever race for one.
+        format!(
+            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+             storage:\n  filesystem: {{rootdirectory: {directory}/data}}\n  delete: {{enabled: true}}\n\
+             {}http:\n  addr: 127.0.0.1:0\n  secret: one-secret-so-that-uploads-survive-a-restart\n{}{}",
+            optional(self.basic_auth, auth),
+            optional(!self.prefix.is_empty(), prefix),
+            optional(self.tls, tls),
+        )
+    }
+}
+
+/// Starts the program and waits for the address it listens on.
+fn launch(directory: &Path) -> (Process, String) {
+    let log = directory.join("log");
+    // A log from before a restart names an address too.
+    std::fs::write(&log, "").expect("the registry's log");
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(directory.join("config.yml"));
+    let mut process = Process::spawn(command, "docker-registry", &log);
+    let address = eventually(Duration::from_secs(20), "docker-registry listens", || {
+        assert!(process.ended().is_none(), "docker-registry ended at once:\n{}", process.output());
+        let output = process.output();
+        let (_, rest) = output.split_once("listening on ")?;
+        Some(rest[..rest.find(['"', ','])?].to_owned())
+    });
+    (process, address)
+}
+
+/// An authority and a certificate for 127.0.0.1 signed by it. Returns the authority.
+fn write_certificates(directory: &Path) -> CertificateDer<'static> {
+    let authority_key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::new(Vec::new()).expect("parameters of an authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).expect("a certificate");
+    let server_key = KeyPair::generate().expect("a key");
+    let server = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("parameters of a server");
+    let issuer = Issuer::new(authority, authority_key);
+    let certificate = server.signed_by(&server_key, &issuer).expect("a certificate");
+    let write = |name: &str, pem: String| std::fs::write(directory.join(name), pem).expect("a PEM file");
+    write("ca.pem", authority_certificate.pem());
+    write("server.pem", certificate.pem());
+    write("server.key", server_key.serialize_pem());
+    authority_certificate.der().clone()
+}
