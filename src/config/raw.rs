@@ -222,8 +222,10 @@ impl<'a> Section<'a> {
         self.report.push(diagnostic);
     }
 
-    fn wrong_type(&self, key: &str, place: Place, is: &str, wanted: &str) {
-        let message = format!("`{}` is {is}, not {wanted}", self.full_name(key));
+    /// `is` is what the value is instead, where that can be told.
+    fn wrong_type(&self, key: &str, place: Place, is: Option<String>, wanted: &str) {
+        let is = is.map(|is| format!("{is}, ")).unwrap_or_default();
+        let message = format!("`{}` is {is}not {wanted}", self.full_name(key));
         self.report.push(Diagnostic::new(place, message).label(format!("should be {wanted}")));
     }
 
@@ -240,8 +242,8 @@ impl<'a> Section<'a> {
         let Some(text) = self.text(key) else {
             let value = self.value(key)?;
             let is = format!("a {}", kind_name(value.get_ref()));
-            let mistake = self.document.place(value.span());
-            self.wrong_type(key, mistake, &is, "a string in quotes");
+            let place = self.document.place(value.span());
+            self.wrong_type(key, place, Some(is), "a string in quotes");
             return None;
         };
         read(&text.value).map_err(|mistake| self.mistake(key, &text, mistake)).ok()
@@ -265,8 +267,9 @@ impl<'a> Section<'a> {
             }
         };
         if found.is_none() {
-            let is = self.value(key).map_or("something else".to_owned(), |value| format!("a {}", kind_name(value.get_ref())));
-            self.wrong_type(key, place, &is, "true or false");
+            let is_in_file = matches!(place, Place::Text { .. });
+            let is = self.value(key).filter(|_| is_in_file).map(|value| format!("a {}", kind_name(value.get_ref())));
+            self.wrong_type(key, place, is, "true or false");
         }
         found
     }
@@ -303,7 +306,7 @@ impl<'a> Section<'a> {
         let texts = match texts {
             Ok(texts) => texts,
             Err(wrong) => {
-                self.wrong_type(key, wrong.place, &wrong.is, "a list of strings");
+                self.wrong_type(key, wrong.place, wrong.is, "a list of strings");
                 return None;
             }
         };
