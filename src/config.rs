@@ -71,7 +71,8 @@ pub fn kind_of(path: &Path) -> Result<FileKind, Diagnostics> {
     let kind = source.map(|source| {
         let (table, _) = DeTable::parse_recoverable(&source.text);
         let has = |key: &str| table.get_ref().keys().any(|found| found.get_ref() == key);
-        let is_policy = (has("rule") || has("default")) && !has("upstream");
+        // `rules` is the slip that is made most; the reader says what it should be.
+        let is_policy = ["rule", "rules", "default"].into_iter().any(has) && !has("upstream");
         if is_policy { FileKind::Policy } else { FileKind::Server }
     });
     finish(kind, report)

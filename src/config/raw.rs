@@ -43,6 +43,8 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("log", &["format", "filter"]),
 ];
 
+const A_LIST: &str = "a list of strings";
+
 /// Collects mistakes.
 #[derive(Default)]
 pub(super) struct Report(RefCell<Vec<Diagnostic>>);
@@ -226,7 +228,11 @@ impl<'a> Section<'a> {
     fn wrong_type(&self, key: &str, place: Place, is: Option<String>, wanted: &str) {
         let is = is.map(|is| format!("{is}, ")).unwrap_or_default();
         let message = format!("`{}` is {is}not {wanted}", self.full_name(key));
-        self.report.push(Diagnostic::new(place, message).label(format!("should be {wanted}")));
+        let mut diagnostic = Diagnostic::new(place, message).label(format!("should be {wanted}"));
+        if wanted == A_LIST {
+            diagnostic = diagnostic.hint(r#"write strings in brackets, such as `["a", "b"]`"#);
+        }
+        self.report.push(diagnostic);
     }
 
     /// A string.
@@ -306,7 +312,7 @@ impl<'a> Section<'a> {
         let texts = match texts {
             Ok(texts) => texts,
             Err(wrong) => {
-                self.wrong_type(key, wrong.place, wrong.is, "a list of strings");
+                self.wrong_type(key, wrong.place, wrong.is, A_LIST);
                 return None;
             }
         };
