@@ -43,6 +43,8 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("log", &["format", "filter"]),
 ];
 
+const A_LIST: &str = "a list of strings";
+
 /// Collects mistakes.
 #[derive(Default)]
 pub(super) struct Report(RefCell<Vec<Diagnostic>>);
@@ -222,9 +224,15 @@ impl<'a> Section<'a> {
         self.report.push(diagnostic);
     }
 
-    fn wrong_type(&self, key: &str, place: Place, is: &str, wanted: &str) {
-        let message = format!("`{}` is {is}, not {wanted}", self.full_name(key));
-        self.report.push(Diagnostic::new(place, message).label(format!("should be {wanted}")));
+    /// `is` is what the value is instead, where that can be told.
+    fn wrong_type(&self, key: &str, place: Place, is: Option<String>, wanted: &str) {
+        let is = is.map(|is| format!("{is}, ")).unwrap_or_default();
+        let message = format!("`{}` is {is}not {wanted}", self.full_name(key));
+        let mut diagnostic = Diagnostic::new(place, message).label(format!("should be {wanted}"));
+        if wanted == A_LIST {
+            diagnostic = diagnostic.hint(r#"write strings in brackets, such as `["a", "b"]`"#);
+        }
+        self.report.push(diagnostic);
     }
 
     /// A string.
@@ -240,8 +248,8 @@ impl<'a> Section<'a> {
         let Some(text) = self.text(key) else {
             let value = self.value(key)?;
             let is = format!("a {}", kind_name(value.get_ref()));
-            let mistake = self.document.place(value.span());
-            self.wrong_type(key, mistake, &is, "a string in quotes");
+            let place = self.document.place(value.span());
+            self.wrong_type(key, place, Some(is), "a string in quotes");
             return None;
         };
         read(&text.value).map_err(|mistake| self.mistake(key, &text, mistake)).ok()
@@ -265,8 +273,9 @@ impl<'a> Section<'a> {
             }
         };
         if found.is_none() {
-            let is = self.value(key).map_or("something else".to_owned(), |value| format!("a {}", kind_name(value.get_ref())));
-            self.wrong_type(key, place, &is, "true or false");
+            let is_in_file = matches!(place, Place::Text { .. });
+            let is = self.value(key).filter(|_| is_in_file).map(|value| format!("a {}", kind_name(value.get_ref())));
+            self.wrong_type(key, place, is, "true or false");
         }
         found
     }
@@ -303,7 +312,7 @@ impl<'a> Section<'a> {
         let texts = match texts {
             Ok(texts) => texts,
             Err(wrong) => {
-                self.wrong_type(key, wrong.place, &wrong.is, "a list of strings");
+                self.wrong_type(key, wrong.place, wrong.is, A_LIST);
                 return None;
             }
         };

@@ -116,11 +116,6 @@ fn policy(section: &Section<'_>, directory: &Path, path: &Path, report: &Report)
         return (file, None);
     }
     let place = section.place_of("file").unwrap_or_else(|| Place::File(path.to_owned()));
-    match read_file(&file, place) {
-        Ok(source) => (file, policy_file::read(&Arc::new(source), report)),
-        Err(diagnostic) => {
-            report.push(diagnostic);
-            (file, None)
-        }
-    }
+    let source = read_file(&file, place, report);
+    (file, source.and_then(|source| policy_file::read(&Arc::new(source), report)))
 }
