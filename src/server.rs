@@ -3,6 +3,7 @@
 mod drain;
 mod framing;
 mod listener;
+mod wire;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,15 +14,19 @@ use hyper::body::Incoming;
 
 use crate::answer::Answer;
 use crate::gate::Gate;
+use crate::refusal::Refusal;
 
 pub use self::drain::{Drain, Drained};
+use self::wire::Verdicts;
+
 pub use self::listener::{Listener, ListenerError};
 
 /// The steps of every request, in order.
-async fn answer(gate: Arc<Gate>, request: Request<Incoming>, peer: IpAddr) -> Answer {
+async fn answer(gate: Arc<Gate>, request: Request<Incoming>, peer: IpAddr, verdicts: &Verdicts) -> Answer {
     // 1. Where two servers could disagree on where the request ends or whom it is
     //    for, nothing of it is believed, and the connection ends.
-    if let Err(refusal) = framing::check(request.version(), request.method(), request.headers()) {
+    let framed = verdicts.next().map_err(|wrong| Refusal::malformed(wrong.to_owned()));
+    if let Err(refusal) = framed.and_then(|()| framing::check(request.version(), request.method(), request.headers())) {
         let mut answer = gate.refuse_unread(refusal);
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return answer;

@@ -14,12 +14,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use super::drain::Drain;
+use super::wire::Watched;
 use crate::config::valid;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 
 /// The pause after `accept` failed, mostly for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The largest head of a request, in bytes; hyper answers 431 above.
+const LARGEST_HEAD: usize = 64 * 1024;
 
 /// Why the listener could not be opened.
 #[derive(Debug, Error)]
@@ -47,7 +51,7 @@ impl Listener {
     ) -> Result<Self, ListenerError> {
         let tcp = TcpListener::bind(address).await.map_err(|cause| ListenerError { address, cause })?;
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout);
+        http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout).max_header_size(LARGEST_HEAD);
         Ok(Self { tcp, gate, metrics, http })
     }
 
@@ -78,10 +82,11 @@ impl Listener {
             tracing::debug!(%cause, "the connection ended before it began");
             return;
         }
+        let (stream, verdicts) = Watched::new(stream, 2 * LARGEST_HEAD);
         let gate = Arc::clone(&self.gate);
         let service = service_fn(move |request| {
-            let gate = Arc::clone(&gate);
-            async move { Ok::<_, Infallible>(super::answer(gate, request, peer.ip()).await) }
+            let (gate, verdicts) = (Arc::clone(&gate), verdicts.clone());
+            async move { Ok::<_, Infallible>(super::answer(gate, request, peer.ip(), &verdicts).await) }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let (begun, open) = (drain.clone(), self.metrics.connections.clone());
