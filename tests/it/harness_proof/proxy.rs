@@ -32,7 +32,7 @@ fn it_comes_back_after_a_kill_and_ends_when_told() {
     proxy.restart();
     proxy.push("web:1.4.0", &Image::random()).expect_refused();
     registry.stop();
-    proxy.push("web:1.4.1", &Image::random()).expect(502);
+    proxy.push("web:1.4.1", &Image::random()).expect_unavailable();
     registry.start_again();
     assert!(proxy.terminate().success());
 }
