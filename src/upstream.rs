@@ -99,8 +99,8 @@ impl Upstream {
     }
 
     /// A client's headers as every request on its behalf carries them.
-    pub fn prepare(&self, headers: HeaderMap, peer: IpAddr) -> HeaderMap {
-        headers::for_upstream(headers, peer, &self.forwarding)
+    pub fn prepare(&self, headers: HeaderMap, peer: IpAddr, secure: bool) -> HeaderMap {
+        headers::for_upstream(headers, peer, secure, &self.forwarding)
     }
 
     /// Sends a request and returns the answer as soon as its head is there.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
-use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Upstream, WhenLedgerIsDown};
+use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Tls, Upstream, WhenLedgerIsDown};
 use super::{policy_file, read_file, words};
 use crate::policy::Policy;
 
@@ -31,7 +31,7 @@ pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, Stri
 
     let directory = path.parent().unwrap_or(Path::new(""));
     let listen = top.read("listen", words::listen).unwrap_or(LISTEN);
-    let server = server(&section("server"));
+    let server = server(&section("server"), directory);
     let upstream = upstream(&section("upstream"), directory);
     let ledger = ledger(&section("ledger"), directory);
     let admin = admin(&section("admin"), listen, report);
@@ -41,15 +41,32 @@ pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, Stri
     Some(Config { listen, server, upstream: upstream?, ledger, admin, pulls, log, policy: policy?, policy_file })
 }
 
-fn server(section: &Section<'_>) -> Server {
+fn server(section: &Section<'_>, directory: &Path) -> Server {
     Server {
         header_timeout: section.duration("header_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
         body_idle_timeout: section.duration("body_idle_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
         manifest_limit: section.read("manifest_limit", words::size).unwrap_or(4 << 20),
         drain_timeout: section.duration("drain_timeout", Duration::ZERO).unwrap_or(Duration::from_secs(30)),
         trust_forwarded: section.boolean("trust_forwarded").unwrap_or(false),
+        tls: tls(section, directory),
+        header_limit: section.read("header_limit", words::size).unwrap_or(64 << 10),
+        max_connections: section.integer("max_connections", 1..=1_000_000).unwrap_or(20_000),
+        max_streams: section.integer("max_streams", 1..=10_000).and_then(|number| number.try_into().ok()).unwrap_or(100),
+        max_uploads: section.integer("max_uploads", 1..=1_000_000).unwrap_or(1_000),
         passthrough: section.list("passthrough", words::passthrough).map(|(paths, _)| paths).unwrap_or_default(),
     }
+}
+
+/// Both files or none.
+fn tls(section: &Section<'_>, directory: &Path) -> Option<Tls> {
+    let file = |key| section.read(key, words::path).map(|file| directory.join(file));
+    match (file("tls_certificate"), file("tls_key")) {
+        (Some(certificate), Some(key)) => return Some(Tls { certificate, key }),
+        (Some(_), None) => section.missing("tls_key", "tls_key = \"key.pem\""),
+        (None, Some(_)) => section.missing("tls_certificate", "tls_certificate = \"certificate.pem\""),
+        (None, None) => {}
+    }
+    None
 }
 
 fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
@@ -67,7 +84,7 @@ fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
         connect_timeout: section.duration("connect_timeout", SHORTEST).unwrap_or(Duration::from_secs(5)),
         response_timeout: section.duration("response_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
         manifest_timeout: section.duration("manifest_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
-        idle_connections: section.integer("idle_connections", 65_535).unwrap_or(64),
+        idle_connections: section.integer("idle_connections", 0..=65_535).unwrap_or(64),
         idle_timeout: section.duration("idle_timeout", Duration::ZERO).unwrap_or(Duration::from_secs(90)),
     };
     // The other keys are read in any case, so that their mistakes are told too.

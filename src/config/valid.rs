@@ -37,9 +37,27 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Whether `X-Forwarded-*` of clients is believed. Default false.
     pub trust_forwarded: bool,
+    /// Certificate and key of the data listener; `None` for plain HTTP.
+    pub tls: Option<Tls>,
+    /// Largest head of a request, in bytes. Default 64 KiB.
+    pub header_limit: usize,
+    /// How many client connections are open at once. Default 20,000.
+    pub max_connections: usize,
+    /// How many requests one HTTP/2 connection has at once. Default 100.
+    pub max_streams: u32,
+    /// How many blob uploads run at once. Default 1,000.
+    pub max_uploads: usize,
     /// Paths outside `/v2/` that pass, such as a token endpoint: exact, or a
     /// prefix where they end in `/`.
     pub passthrough: Vec<String>,
+}
+
+/// PEM files of the data listener.
+#[derive(Debug)]
+pub struct Tls {
+    /// The certificate, its issuers after it.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 /// `[upstream]`: the registry.

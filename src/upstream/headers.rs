@@ -64,7 +64,7 @@ pub struct Forwarding {
 }
 
 /// A client's headers as the registry gets them.
-pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, forwarding: &Forwarding) -> HeaderMap {
+pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, secure: bool, forwarding: &Forwarding) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
     remove(&mut headers, &OVERRIDES);
     headers.remove(EXPECT);
@@ -76,7 +76,7 @@ pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, forwarding: &Forwardin
         None => peer.to_string(),
     };
     set(&mut headers, X_FORWARDED_FOR, &chain);
-    headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(if secure { "https" } else { "http" }));
     if let Some(host) = headers.get(HOST).cloned() {
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn sent(pairs: &[(&'static str, &'static str)], forwarding: &Forwarding) -> HeaderMap {
-        for_upstream(map(pairs), IpAddr::from([10, 0, 0, 7]), forwarding)
+        for_upstream(map(pairs), IpAddr::from([10, 0, 0, 7]), false, forwarding)
     }
 
     const PASS_HOST: Forwarding = Forwarding { host: None, trust: false };

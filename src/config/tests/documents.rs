@@ -93,6 +93,7 @@ fn the_defaults_in_the_file_are_the_defaults() {
     };
     let (as_is, mut shown) = (read(text), read(&uncommented(text)));
     assert_eq!(shown.upstream.ca_file.take(), Some(directory.path().join("ca.pem")));
+    assert_eq!(shown.server.tls.take().map(|tls| tls.key), Some(directory.path().join("tls.key")));
     assert_eq!(format!("{as_is:?}"), format!("{shown:?}"));
     assert_eq!(as_is.policy.default_mutability(), Mutability::Mutable);
 }
