@@ -9,7 +9,7 @@ use super::Gate;
 use super::caller::{Caller, Credential};
 use super::decision::Decision;
 use crate::clock::AttemptId;
-use crate::ledger::{Record, TagKey};
+use crate::ledger::{Record, State, TagKey};
 use crate::oci::RepositoryName;
 use crate::policy::Verdict;
 use crate::refusal::{Immutable, Meaning, Refusal};
@@ -51,6 +51,8 @@ impl Gate {
         let meaning = match self.visible(caller, &key.repository, record).await {
             Ok(true) => Meaning::from(record),
             Ok(false) => match self.digest_first(caller, &key.repository, content, decision).await {
+                // What was deleted is shown to nobody, and its refusal names no digest.
+                Ok(_) if record.state == State::Burnt => Meaning::from(record),
                 Ok(_) => Meaning::Hidden,
                 Err(refusal) => return refusal,
             },
