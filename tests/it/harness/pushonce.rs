@@ -89,11 +89,6 @@ impl Pushonce {
         self.process.terminate(PATIENCE)
     }
 
-    /// SIGHUP.
-    pub fn reload(&mut self) {
-        self.process.signal(rustix::process::Signal::HUP);
-    }
-
     /// Starts it again with the same files and ports, after a kill if it still runs.
     pub fn restart(&mut self) {
         self.process.kill9();
