@@ -51,6 +51,25 @@ fn a_push_of_several_tags_warns_of_each() {
 }
 
 #[test]
+fn warnings_of_many_tags_stay_within_the_limit_of_the_specification() {
+    let registry = Registry::start();
+    let proxy = audited(&registry);
+    let repository = "driftwood/platform/services/web";
+    let (first, second) = (Image::random(), Image::random());
+    let tags: Vec<String> = (0..32).map(|number| format!("tag=1.0.{number}")).collect();
+    let push = |image: &Image| {
+        proxy.push(&format!("{repository}@{}", image.digest()), image).expect_created();
+        let target = format!("/v2/{repository}/manifests/{}?{}", image.digest(), tags.join("&"));
+        proxy.request("PUT", &target).header("Content-Type", &image.manifest.media_type).body(&image.manifest.bytes).send()
+    };
+    push(&first).expect_created();
+    let pushed = push(&second);
+    let warnings: Vec<&str> = pushed.expect_created().headers.all("warning").collect();
+    let bytes: usize = warnings.iter().map(|warning| warning.len()).sum();
+    assert!(warnings.len() > 20 && bytes <= 4096, "{} warnings of {bytes} bytes", warnings.len());
+}
+
+#[test]
 fn an_audited_tag_is_not_pinned() {
     let registry = Registry::start();
     let proxy = audited(&registry);
