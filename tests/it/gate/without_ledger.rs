@@ -122,3 +122,36 @@ fn a_ledger_that_cannot_be_written_takes_no_push_and_answers_pulls() {
     other.execute_batch("ROLLBACK").expect("let go");
     proxy.push("web:1.4.1", &Image::random()).expect_created();
 }
+
+#[test]
+fn a_full_disk_acknowledges_nothing_and_is_over_when_there_is_room() {
+    let registry = Registry::start();
+    let proxy = Pushonce::in_front_of(&registry.url()).limitable().start();
+    let image = Image::random();
+    // The ledger's log grows faster than that of the process, which still has room.
+    for patch in 0..10 {
+        proxy.push(&format!("web:1.4.{patch}"), &image).expect_created();
+    }
+    let size = |name: &str| std::fs::metadata(proxy.directory().join(name)).expect("a file").len();
+    let full = size("ledger.db-wal");
+    assert!(size("log") + 16_384 < full, "the log is too large: {} of {full}", size("log"));
+
+    proxy.limit_files(Some(full));
+    for name in ["web:1.5.0", "web:git-9f3c2a1"] {
+        let answer = proxy.push(name, &image);
+        answer.expect_unavailable();
+        let id = answer.header("x-request-id").expect("a request id").to_owned();
+        let find = || proxy.log_lines().into_iter().find(|line| line["request"] == *id);
+        let line = eventually(Duration::from_secs(10), "the line of the request", find);
+        assert!(line["cause"].as_str().is_some_and(|cause| cause.contains("ledger is unavailable")), "{line}");
+    }
+    proxy.admin().request("GET", "/readyz").send().expect(503);
+    proxy.push("web:1.4.0", &image).expect_created();
+    proxy.push("web:1.4.0", &Image::random()).expect_refused();
+    assert_eq!(proxy.tag_digest("web:1.4.9"), Some(image.digest()));
+    assert_eq!(registry.tags("web").len(), 10);
+
+    proxy.limit_files(None);
+    proxy.push("web:1.5.0", &image).expect_created();
+    proxy.admin().request("GET", "/readyz").send().expect_ok();
+}
