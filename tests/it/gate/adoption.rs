@@ -75,9 +75,9 @@ fn everybody_who_sees_a_tag_for_the_first_time_sees_the_same_bytes() {
         });
         let first = proxy.pull(&name).expect_ok().body.clone();
         for (status, body) in seen {
-            // docker-registry cannot always be read while a tag is written.
+            // docker-registry answers 500 to some reads while the manifest is written.
             assert!(
-                status == 503 || (status == 200 && body == first),
+                matches!(status, 500 | 503) || (status == 200 && body == first),
                 "other bytes were seen: {status} {}",
                 String::from_utf8_lossy(&body)
             );

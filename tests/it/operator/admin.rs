@@ -59,7 +59,7 @@ fn every_metric_is_exported_with_help() {
     let text = answer.text();
     let source = include_str!("../../../src/metrics.rs");
     let names: Vec<&str> = source.split('"').filter(|part| part.starts_with("pushonce_")).collect();
-    assert_eq!(names.len(), 8, "{names:?}");
+    assert!(names.len() >= 8, "{names:?}");
     for name in names {
         assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help\n{text}");
         let has_series = text.lines().any(|line| line.starts_with(name));
