@@ -42,20 +42,16 @@ pub enum FileKind {
 /// that it names.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Config, Diagnostics> {
     let report = Report::default();
-    let config = read_file(path, Place::File(path.to_owned()))
-        .map_err(|diagnostic| report.push(diagnostic))
-        .ok()
-        .and_then(|source| server_file::read(&Arc::new(source), path, environment, &report));
+    let source = read_file(path, Place::File(path.to_owned()), &report);
+    let config = source.and_then(|source| server_file::read(&Arc::new(source), path, environment, &report));
     finish(config, report)
 }
 
 /// Reads a policy file alone.
 pub fn load_policy(path: &Path) -> Result<Policy, Diagnostics> {
     let report = Report::default();
-    let policy = read_file(path, Place::File(path.to_owned()))
-        .map_err(|diagnostic| report.push(diagnostic))
-        .ok()
-        .and_then(|source| policy_file::read(&Arc::new(source), &report));
+    let source = read_file(path, Place::File(path.to_owned()), &report);
+    let policy = source.and_then(|source| policy_file::read(&Arc::new(source), &report));
     finish(policy, report)
 }
 
@@ -70,11 +66,16 @@ pub fn parse_policy(name: &str, text: &str) -> Result<Policy, Diagnostics> {
 /// Tells a policy file from a server file by what stands in it; fails where the
 /// file cannot be read.
 pub fn kind_of(path: &Path) -> Result<FileKind, Diagnostics> {
-    let source = read_file(path, Place::File(path.to_owned())).map_err(|diagnostic| Diagnostics::from(vec![diagnostic]))?;
-    let (table, _) = DeTable::parse_recoverable(&source.text);
-    let has = |key: &str| table.get_ref().keys().any(|found| found.get_ref() == key);
-    let is_policy = (has("rule") || has("default")) && !has("upstream");
-    Ok(if is_policy { FileKind::Policy } else { FileKind::Server })
+    let report = Report::default();
+    let source = read_file(path, Place::File(path.to_owned()), &report);
+    let kind = source.map(|source| {
+        let (table, _) = DeTable::parse_recoverable(&source.text);
+        let has = |key: &str| table.get_ref().keys().any(|found| found.get_ref() == key);
+        // `rules` is the slip that is made most; the reader says what it should be.
+        let is_policy = ["rule", "rules", "default"].into_iter().any(has) && !has("upstream");
+        if is_policy { FileKind::Policy } else { FileKind::Server }
+    });
+    finish(kind, report)
 }
 
 fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
@@ -84,32 +85,36 @@ fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
     }
 }
 
-/// Reads a text file; a mistake is shown at `place`, which names the file or the
-/// key that does.
-fn read_file(path: &Path, place: Place) -> Result<Source, Diagnostic> {
+/// Reads a text file. What is wrong with it is reported at `place`, which is the
+/// file itself or the key that names it.
+fn read_file(path: &Path, place: Place, report: &Report) -> Option<Source> {
     let name = path.display().to_string();
+    let refuse = |message: String, hint: &str| report.push(Diagnostic::new(place.clone(), message).hint(hint));
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => "create the file, or name the one that is meant",
+            std::io::ErrorKind::NotFound => "create the file, or name the one that is meant; the rules are named by `policy.file`",
             std::io::ErrorKind::PermissionDenied => "let the user that pushonce runs as read the file",
             std::io::ErrorKind::IsADirectory => "name the file, not the directory it is in",
             _ => "name a file that can be read",
         };
-        return Err(Diagnostic::new(place, format!("{name} cannot be read: {error}")).hint(hint));
+        refuse(format!("{name} cannot be read: {error}"), hint);
+        return None;
     }
     if bytes.len() as u64 > LARGEST_FILE {
-        let message = format!("{name} is larger than {} MiB", LARGEST_FILE >> 20);
-        return Err(Diagnostic::new(place, message).hint("name the configuration file, not a data file"));
+        refuse(format!("{name} is larger than {} MiB", LARGEST_FILE >> 20), "name the configuration file, not a data file");
+        return None;
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        let message = format!("{name} is not UTF-8: line {line} has other bytes");
-        Diagnostic::new(place, message).hint("save the file as UTF-8")
-    })?;
-    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    Ok(Source { name, text })
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(Source { name, text: text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text) }),
+        Err(error) => {
+            let legal = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + legal.iter().filter(|byte| **byte == b'\n').count();
+            refuse(format!("{name} is not UTF-8: line {line} has other bytes"), "save the file as UTF-8");
+            None
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! The tag policy: ordered rules, first match decides. Pure: no input or output.
 //!
-//! Every tag pattern stands in one [`RegexSet`] and every repository pattern in
+//! Every tag pattern stands in one automaton and every repository pattern in
 //! another, so that a decision costs two scans however many rules there are.
 
 pub mod explain;
 mod movable;
 pub mod pattern;
 pub mod rule;
+mod set;
 pub mod verdict;
 
 use std::sync::Arc;
 
-use regex::{RegexSet, RegexSetBuilder};
 use thiserror::Error;
 
 pub use explain::{Explanation, Reason};
@@ -21,6 +21,7 @@ pub use rule::Rule;
 pub use verdict::{Delete, Enforcement, Mutability, Verdict};
 
 use crate::oci::{RepositoryName, Tag};
+use set::PatternSet;
 
 /// The name that a verdict carries where no rule matched.
 pub const DEFAULT_RULE: &str = "default";
@@ -30,9 +31,6 @@ pub const DEFAULT_RULE: &str = "default";
 /// (distribution-spec, "Referrers Tag Schema"; cosign's `.sig`, `.att`, `.sbom`).
 pub const REFERRERS_RULE: &str = "referrers";
 
-/// Bytes that the compiled patterns of a whole policy may take.
-const LARGEST_SET: usize = 16 << 20;
-
 /// Rules ready to decide.
 #[derive(Debug)]
 pub struct Policy {
@@ -41,18 +39,10 @@ pub struct Policy {
     verdicts: Vec<Verdict>,
     default_verdict: Verdict,
     referrers_verdict: Verdict,
-    /// One regular expression per tag pattern, in the order of the rules.
-    tags: RegexSet,
-    tag_owners: Vec<TagOwner>,
-    repositories: RegexSet,
-    /// The rule that each repository pattern belongs to.
-    repository_owners: Vec<usize>,
-}
-
-#[derive(Debug)]
-struct TagOwner {
-    rule: usize,
-    names_referrers: bool,
+    tags: PatternSet,
+    /// For each pattern of `tags`, whether it is meant for referrers tags.
+    names_referrers: Vec<bool>,
+    repositories: PatternSet,
 }
 
 /// Why rules do not make a policy. Rules are given by their place in the list.
@@ -64,7 +54,7 @@ pub enum PolicyError {
     ReservedName { rule: usize },
     #[error("rule {rule} can never match: the rules {by:?} before it take all its tags")]
     NeverMatches { rule: usize, by: Vec<usize> },
-    #[error("the patterns of the policy take more than {LARGEST_SET} bytes together: {0}")]
+    #[error("the patterns of the policy are too large together: {0}")]
     TooLarge(String),
 }
 
@@ -75,11 +65,11 @@ impl Policy {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let enumerated = || rules.iter().enumerate();
-        let tag_patterns = || enumerated().flat_map(|(index, rule)| rule.tags.iter().map(move |pattern| (index, pattern)));
-        let tag_owner = |(rule, pattern): (usize, &TagPattern)| TagOwner { rule, names_referrers: pattern.names_referrers() };
-        let repository_patterns = || enumerated().flat_map(|(index, rule)| rule.repositories.iter().map(move |glob| (index, glob)));
-
+        let tags = rules.iter().map(|rule| rule.tags.iter().map(|pattern| (pattern.as_str(), pattern)));
+        let repositories = rules.iter().map(|rule| rule.repositories.iter().map(|glob| (glob.as_str(), glob)));
+        let (tags, tag_patterns) = PatternSet::new(tags, TagPattern::expression)?;
+        let (repositories, _) = PatternSet::new(repositories, RepositoryPattern::expression)?;
+        let names_referrers = tag_patterns.iter().map(|pattern| pattern.names_referrers()).collect();
         let built_in = |name: &str, mutability| Verdict {
             rule: Arc::from(name),
             mutability,
@@ -91,10 +81,9 @@ impl Policy {
             verdicts: rules.iter().map(Rule::verdict).collect(),
             default_verdict: built_in(DEFAULT_RULE, default),
             referrers_verdict: built_in(REFERRERS_RULE, Mutability::Mutable),
-            tags: set_of(tag_patterns().map(|(_, pattern)| pattern.expression()))?,
-            tag_owners: tag_patterns().map(tag_owner).collect(),
-            repositories: set_of(repository_patterns().map(|(_, glob)| glob.expression()))?,
-            repository_owners: repository_patterns().map(|(index, _)| index).collect(),
+            tags,
+            names_referrers,
+            repositories,
             default,
             rules,
         })
@@ -128,30 +117,24 @@ impl Policy {
 
     fn deciding_rule(&self, repository: &RepositoryName, tag: &Tag) -> Option<usize> {
         let covers = self.rules_for(repository);
-        // The patterns stand in the order of the rules, so the first is the one.
-        self.rules_matching(tag).find(|rule| covers[*rule])
+        self.rules_matching(tag).filter_map(|rules| rules.iter().copied().find(|rule| covers[*rule])).min()
     }
 
     /// For each rule, whether it covers the repository.
     fn rules_for(&self, repository: &RepositoryName) -> Vec<bool> {
         let mut covers: Vec<bool> = self.rules.iter().map(|rule| rule.repositories.is_empty()).collect();
-        for glob in &self.repositories.matches(repository.as_str()) {
-            covers[self.repository_owners[glob]] = true;
+        for (_, rules) in self.repositories.matches(repository.as_str()) {
+            rules.iter().for_each(|rule| covers[*rule] = true);
         }
         covers
     }
 
-    /// The rules with a pattern for the tag, in order; a rule may come twice.
-    fn rules_matching(&self, tag: &Tag) -> impl Iterator<Item = usize> {
+    /// For each pattern that matches the tag, the rules that have it.
+    fn rules_matching(&self, tag: &Tag) -> impl Iterator<Item = &[usize]> {
         let is_referrers_tag = pattern::is_referrers_tag(tag);
-        let owners = self.tags.matches(tag.as_str()).into_iter().map(|pattern| &self.tag_owners[pattern]);
-        owners.filter(move |owner| owner.names_referrers || !is_referrers_tag).map(|owner| owner.rule)
+        let matches = self.tags.matches(tag.as_str());
+        matches.filter(move |(pattern, _)| self.names_referrers[*pattern] || !is_referrers_tag).map(|(_, rules)| rules)
     }
-}
-
-fn set_of(expressions: impl Iterator<Item = String>) -> Result<RegexSet, Vec<PolicyError>> {
-    let built = RegexSetBuilder::new(expressions).size_limit(LARGEST_SET).build();
-    built.map_err(|error| vec![PolicyError::TooLarge(error.to_string())])
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ mod tests {
     fn mistakes_are_counted() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("rules.toml");
-        std::fs::write(&path, "default = \"imutable\"\nrules = []\n").expect("written");
+        std::fs::write(&path, "rules = []\ndefault = \"imutable\"\n").expect("written");
         let (text, is_well) = check(&path, &[], false);
         assert!(text.contains("did you mean `immutable`?") && text.contains("did you mean `rule`?"), "{text}");
         assert!(text.ends_with("\n\n2 mistakes\n") && !is_well, "{text}");

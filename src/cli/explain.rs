@@ -120,6 +120,23 @@ driftwood/web:nightly is mutable
     }
 
     #[test]
+    fn signatures_and_audits_say_what_they_are() {
+        let rules = "[[rule]]\nname = \"all\"\nrepositories = [\"a/*\"]\ntags = [\"*\"]\nmutability = \"immutable\"\nenforcement = \"audit\"\n";
+        let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
+        let signature = format!("sha256-{}.sig", "a".repeat(64));
+        let explained =
+            |reference: &str| explain(&policy, Path::new("policy.toml"), &[reference.to_owned()]).expect("an explanation");
+        assert!(
+            explained("a/b:1")
+                .starts_with("a/b:1 is immutable, audited only\n  decided by rule `all` of policy.toml\n  every push")
+        );
+        let text = explained(&format!("a/b:{signature}"));
+        assert!(text.contains(" is mutable\n  decided by pushonce itself: a tag for referrers or signatures"), "{text}");
+        assert!(text.contains("rule `all` names no referrers or signature tags: `*` does not begin"), "{text}");
+        assert!(explained("c:1").ends_with("  rule `all` does not cover the repository: `a/*`\n"));
+    }
+
+    #[test]
     fn a_bad_reference_is_told_what_one_looks_like() {
         let refusal = |reference: &str| explained(&[reference]).expect_err(reference);
         let shape = "a reference looks like REPOSITORY:TAG, such as driftwood/web:1.4.0";

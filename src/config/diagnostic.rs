@@ -65,7 +65,7 @@ impl Diagnostic {
         let title = Level::ERROR.primary_title(normalize_untrusted_str(&self.message));
         let group = match &self.place {
             Place::Text { source, span } => {
-                let primary = annotation(AnnotationKind::Primary, visible(span, &source.text), &self.label);
+                let primary = annotation(AnnotationKind::Primary, span.clone(), &self.label);
                 let context = |(span, label): &(Range<usize>, String)| annotation(AnnotationKind::Context, span.clone(), label);
                 let annotations = std::iter::once(primary).chain(self.secondary.iter().map(context));
                 title.element(Snippet::source(&*source.text).path(&*source.name).annotations(annotations))
@@ -81,13 +81,6 @@ impl Diagnostic {
         let hint = self.hint.as_deref().map(|hint| Level::HELP.message(normalize_untrusted_str(hint)));
         renderer.render(&[group.elements(hint)])
     }
-}
-
-/// A caret needs a character to stand under: an error at the end of a line is
-/// shown at its last character.
-fn visible(span: &Range<usize>, text: &str) -> Range<usize> {
-    let end = span.end.min(text.len());
-    span.start.min(end)..end
 }
 
 fn annotation(kind: AnnotationKind, span: Range<usize>, label: &str) -> Annotation<'static> {

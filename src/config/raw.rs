@@ -6,7 +6,7 @@
 mod value;
 
 use std::cell::RefCell;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +21,32 @@ pub(super) use value::{Text, kind_name};
 /// Every section of the server file with its keys; the first has no header.
 pub const KEYS: &[(&str, &[&str])] = &[
     ("", &["listen"]),
-    ("server", &["header_timeout", "body_idle_timeout", "manifest_limit", "drain_timeout", "trust_forwarded", "passthrough"]),
+    (
+        "server",
+        &[
+            "header_timeout",
+            "body_idle_timeout",
+            "drain_timeout",
+            "header_limit",
+            "manifest_limit",
+            "max_connections",
+            "max_streams",
+            "max_uploads",
+            "tls_certificate",
+            "tls_key",
+            "trust_forwarded",
+            "passthrough",
+        ],
+    ),
     (
         "upstream",
         &[
             "url",
             "name",
             "ca_file",
+            "username",
+            "password",
+            "password_file",
             "preserve_host",
             "connect_timeout",
             "response_timeout",
@@ -42,6 +61,8 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("pulls", &["when_ledger_is_down", "drift_check_interval"]),
     ("log", &["format", "filter"]),
 ];
+
+const A_LIST: &str = "a list of strings";
 
 /// Collects mistakes.
 #[derive(Default)]
@@ -222,9 +243,15 @@ impl<'a> Section<'a> {
         self.report.push(diagnostic);
     }
 
-    fn wrong_type(&self, key: &str, place: Place, is: &str, wanted: &str) {
-        let message = format!("`{}` is {is}, not {wanted}", self.full_name(key));
-        self.report.push(Diagnostic::new(place, message).label(format!("should be {wanted}")));
+    /// `is` is what the value is instead, where that can be told.
+    fn wrong_type(&self, key: &str, place: Place, is: Option<String>, wanted: &str) {
+        let is = is.map(|is| format!("{is}, ")).unwrap_or_default();
+        let message = format!("`{}` is {is}not {wanted}", self.full_name(key));
+        let mut diagnostic = Diagnostic::new(place, message).label(format!("should be {wanted}"));
+        if wanted == A_LIST {
+            diagnostic = diagnostic.hint(r#"write strings in brackets, such as `["a", "b"]`"#);
+        }
+        self.report.push(diagnostic);
     }
 
     /// A string.
@@ -240,8 +267,8 @@ impl<'a> Section<'a> {
         let Some(text) = self.text(key) else {
             let value = self.value(key)?;
             let is = format!("a {}", kind_name(value.get_ref()));
-            let mistake = self.document.place(value.span());
-            self.wrong_type(key, mistake, &is, "a string in quotes");
+            let place = self.document.place(value.span());
+            self.wrong_type(key, place, Some(is), "a string in quotes");
             return None;
         };
         read(&text.value).map_err(|mistake| self.mistake(key, &text, mistake)).ok()
@@ -265,14 +292,15 @@ impl<'a> Section<'a> {
             }
         };
         if found.is_none() {
-            let is = self.value(key).map_or("something else".to_owned(), |value| format!("a {}", kind_name(value.get_ref())));
-            self.wrong_type(key, place, &is, "true or false");
+            let is_in_file = matches!(place, Place::Text { .. });
+            let is = self.value(key).filter(|_| is_in_file).map(|value| format!("a {}", kind_name(value.get_ref())));
+            self.wrong_type(key, place, is, "true or false");
         }
         found
     }
 
-    /// A whole number from 0 to `largest`.
-    pub(super) fn integer(&self, key: &str, largest: usize) -> Option<usize> {
+    /// A whole number in `range`.
+    pub(super) fn integer(&self, key: &str, range: RangeInclusive<usize>) -> Option<usize> {
         let (place, found) = match self.variable(key) {
             Some((name, value)) => (Text::of_variable(name, value).place, value.parse().ok()),
             None => {
@@ -282,9 +310,9 @@ impl<'a> Section<'a> {
                 (self.document.place(value.span()), found)
             }
         };
-        let found = found.filter(|number| *number <= largest);
+        let found = found.filter(|number| range.contains(number));
         if found.is_none() {
-            let message = format!("`{}` is not a whole number from 0 to {largest}", self.full_name(key));
+            let message = format!("`{}` is not a whole number from {} to {}", self.full_name(key), range.start(), range.end());
             self.report.push(Diagnostic::new(place, message).label("out of range, or no whole number"));
         }
         found
@@ -303,7 +331,7 @@ impl<'a> Section<'a> {
         let texts = match texts {
             Ok(texts) => texts,
             Err(wrong) => {
-                self.wrong_type(key, wrong.place, &wrong.is, "a list of strings");
+                self.wrong_type(key, wrong.place, wrong.is, A_LIST);
                 return None;
             }
         };

@@ -50,12 +50,17 @@ impl Gate {
     ) -> Refusal {
         let meaning = match self.visible(caller, &key.repository, record).await {
             Ok(true) => Meaning::from(record),
-            Ok(false) => match self.digest_first(caller, &key.repository, content, decision).await {
-                // What was deleted is shown to nobody, and its refusal names no digest.
-                Ok(_) if record.state == State::Burnt => Meaning::from(record),
-                Ok(_) => Meaning::Hidden,
-                Err(refusal) => return refusal,
-            },
+            // A client that may push but not pull can only have got here where the
+            // gate signs in by itself.
+            Err(Refusal::Relayed(denial)) if !self.upstream.has_service_account() => return Refusal::Relayed(denial),
+            shown @ (Ok(false) | Err(Refusal::Relayed(_))) => {
+                match self.digest_first(caller, &key.repository, content, decision).await {
+                    // What was deleted is there for nobody, and its refusal names no digest.
+                    Ok(_) if shown.is_ok() && record.state == State::Burnt => Meaning::from(record),
+                    Ok(_) => Meaning::Hidden,
+                    Err(refusal) => return refusal,
+                }
+            }
             Err(refusal) => return refusal,
         };
         decision.accepted();

@@ -33,7 +33,7 @@ impl Policy {
     pub fn explain(&self, repository: &RepositoryName, tag: &Tag) -> Explanation<'_> {
         let deciding = self.deciding_rule(repository, tag);
         let covers = self.rules_for(repository);
-        let matching: Vec<usize> = self.rules_matching(tag).collect();
+        let matching: Vec<usize> = self.rules_matching(tag).flatten().copied().collect();
         let reason = |index: usize, rule: &Rule| {
             let tags = || rule.tags.iter().map(|pattern| pattern.as_str().to_owned()).collect();
             if !covers[index] {

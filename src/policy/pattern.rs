@@ -38,6 +38,7 @@ enum Kind {
 pub struct RepositoryPattern {
     text: Arc<str>,
     glob: Glob,
+    is_everything: bool,
 }
 
 /// Why a text is not a pattern.
@@ -146,7 +147,7 @@ impl TagPattern {
         match &self.kind {
             Kind::Glob(glob) => glob.expression(),
             Kind::Semver(template) => template.expression(),
-            Kind::Regex(expression) => expression.anchored(),
+            Kind::Regex(expression) => expression.anchored().to_owned(),
         }
     }
 
@@ -170,10 +171,8 @@ impl TagPattern {
             (Kind::Glob(wide), Kind::Glob(narrow)) => wide.covers(narrow),
             (Kind::Glob(wide), Kind::Semver(template)) => template.shapes().iter().all(|shape| wide.covers(shape)),
             (Kind::Glob(wide), Kind::Regex(_)) => wide.covers(&Glob::everything(Alphabet::Tag)),
-            (_, Kind::Glob(narrow)) => {
-                let matches = |literal: String| Regex::new(&self.expression()).is_ok_and(|regex| regex.is_match(&literal));
-                narrow.literal().is_some_and(matches)
-            }
+            (Kind::Regex(expression), Kind::Glob(narrow)) => narrow.literal().is_some_and(|literal| expression.matches(&literal)),
+            (Kind::Semver(template), Kind::Glob(narrow)) => narrow.literal().is_some_and(|literal| template.matches(&literal)),
             _ => false,
         }
     }
@@ -181,7 +180,9 @@ impl TagPattern {
 
 impl RepositoryPattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        Ok(Self { text: Arc::from(text), glob: Glob::parse(text, Alphabet::Repository)? })
+        let glob = Glob::parse(text, Alphabet::Repository)?;
+        let is_everything = glob.covers(&Glob::everything(Alphabet::Repository));
+        Ok(Self { text: Arc::from(text), glob, is_everything })
     }
 
     pub fn as_str(&self) -> &str {
@@ -194,7 +195,7 @@ impl RepositoryPattern {
 
     /// Whether it matches every repository.
     pub(super) fn is_everything(&self) -> bool {
-        self.glob.covers(&Glob::everything(Alphabet::Repository))
+        self.is_everything
     }
 
     pub(super) fn covers(&self, other: &Self) -> bool {

@@ -20,7 +20,7 @@ pub(in crate::config) struct Text<'a> {
 /// A value that is no list of strings.
 pub(super) struct Wrong {
     pub(super) place: Place,
-    pub(super) is: String,
+    pub(super) is: Option<String>,
 }
 
 impl<'a> Text<'a> {
@@ -49,7 +49,7 @@ impl<'a> Text<'a> {
 }
 
 pub(super) fn list_of_value<'a>(document: &Document<'a>, value: &'a Spanned<DeValue<'a>>) -> Result<Vec<Text<'a>>, Wrong> {
-    let wrong = |value: &Spanned<DeValue<'_>>, is: String| Wrong { place: document.place(value.span()), is };
+    let wrong = |value: &Spanned<DeValue<'_>>, is: String| Wrong { place: document.place(value.span()), is: Some(is) };
     let Some(items) = value.get_ref().as_array() else {
         return Err(wrong(value, format!("a {}", kind_name(value.get_ref()))));
     };
@@ -62,11 +62,11 @@ pub(super) fn list_of_variable<'a>(name: &str, text: &'a str) -> Result<Vec<Text
     let place = Text::of_variable(name, text).place;
     let parsed = DeValue::parse(text).ok().map(Spanned::into_inner);
     let DeValue::Array(items) = parsed.unwrap_or(DeValue::Boolean(false)) else {
-        return Err(Wrong { place, is: "something else".to_owned() });
+        return Err(Wrong { place, is: None });
     };
     let item = |item: &Spanned<DeValue<'_>>| match item.get_ref().as_str() {
         Some(text) => Ok(Text { value: Cow::Owned(text.to_owned()), place: place.clone(), is_verbatim: false }),
-        None => Err(Wrong { place: place.clone(), is: format!("a list with a {}", kind_name(item.get_ref())) }),
+        None => Err(Wrong { place: place.clone(), is: Some(format!("a list with a {}", kind_name(item.get_ref()))) }),
     };
     items.iter().map(item).collect()
 }

@@ -183,6 +183,8 @@ error: `rule.tags` is a list with a number, not a list of strings
   |
 3 | tags = [1]
   |         ^ should be a list of strings
+  |
+  = help: write strings in brackets, such as `["a", "b"]`
 
 error: `rule.delete` does not hold a tag that is mutable
  --> policy.toml:4:10
@@ -197,6 +199,16 @@ error: `rule.delete` does not hold a tag that is mutable
         policy_mistakes("[[rule]]\nname = \"default\"\ntags = []\nmutability = \"immutable\"\n")
             .contains("kept for tags that no rule")
     );
+}
+
+#[test]
+fn a_key_that_is_written_twice_is_shown() {
+    let expected = r#"error: this is not TOML
+ --> policy.toml:2:1
+  |
+2 | default = "immutable"
+  | ^^^^^^^ duplicate key"#;
+    assert_eq!(policy_mistakes("default = \"mutable\"\ndefault = \"immutable\"\n"), expected);
 }
 
 #[test]

@@ -71,6 +71,19 @@ error: `log.format` is none of `text`, `json`
 }
 
 #[test]
+fn variables_of_another_kind_are_refused() {
+    let environment =
+        [("PUSHONCE_SERVER__TRUST_FORWARDED", "yes"), ("PUSHONCE_SERVER__PASSTHROUGH", "/token"), ("PUSHONCE_LISTEN", "")];
+    let rendered = mistakes("[server]\ntrust_forwarded = 1\n[upstream]\nurl = \"http://a\"\n", &environment);
+    for message in
+        ["`listen` is no address", "`server.trust_forwarded` is not true or false", "`server.passthrough` is not a list of strings"]
+    {
+        assert!(rendered.contains(&format!("error: {message}")), "{rendered}");
+    }
+    assert_eq!(rendered.matches("error: ").count(), 3, "{rendered}");
+}
+
+#[test]
 fn mistakes_of_both_files_are_shown_together() {
     let (directory, path) = files("[server]\nheader_timeout = \"30\"\nurl = 1\n[policy]\nfile = \"rules.toml\"\n");
     std::fs::write(directory.path().join("rules.toml"), "default = 1\n").expect("written");
@@ -162,7 +175,9 @@ fn files_that_cannot_be_read_say_what_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("policy.toml");
     let refusal = |bytes: Option<&[u8]>| {
-        bytes.map(|bytes| std::fs::write(&path, bytes).expect("written"));
+        if let Some(bytes) = bytes {
+            std::fs::write(&path, bytes).expect("written");
+        }
         load_policy(&path)
             .map(|_| ())
             .expect_err("a mistake")
@@ -170,7 +185,7 @@ fn files_that_cannot_be_read_say_what_to_do() {
             .replace(&format!("{}/", directory.path().display()), "")
     };
     let missing = "error: policy.toml cannot be read: No such file or directory (os error 2)\n--> policy.toml\n \
-                   = help: create the file, or name the one that is meant";
+                   = help: create the file, or name the one that is meant; the rules are named by `policy.file`";
     assert_eq!(refusal(None), missing);
     assert!(refusal(Some(b"# a\n# \xff\n")).starts_with("error: policy.toml is not UTF-8: line 2 has other bytes"));
     assert!(refusal(Some(&vec![b'#'; (1 << 20) + 1])).starts_with("error: policy.toml is larger than 1 MiB"));

@@ -1,8 +1,9 @@
 //! Regular expressions, always matched against the whole tag.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::PatternError;
@@ -11,7 +12,10 @@ use super::PatternError;
 pub(super) const LARGEST: usize = 256 << 10;
 
 #[derive(Clone, Debug)]
-pub(super) struct Expression(String);
+pub(super) struct Expression {
+    text: Arc<str>,
+    anchored: Regex,
+}
 
 impl Expression {
     /// Reads what stands behind `regex:`, which begins `offset` bytes into the
@@ -27,24 +31,27 @@ impl Expression {
         if shortest > longest || tree.properties().maximum_len() == Some(0) || !can_match_a_tag(&tree) {
             return Err(PatternError::MatchesNoTag);
         }
-        let expression = Self(text.to_owned());
-        let anchored = RegexBuilder::new(&expression.anchored()).size_limit(LARGEST).build();
-        match anchored {
-            Ok(_) => Ok(expression),
-            Err(regex::Error::CompiledTooBig(_)) => Err(PatternError::RegexTooLarge),
-            Err(_) => Err(PatternError::NotAnchorable),
-        }
+        // Flags such as `(?m)` end with the group, so that the anchors stay those of
+        // the whole tag.
+        let anchored = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(LARGEST).build();
+        let anchored = anchored.map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => PatternError::RegexTooLarge,
+            _ => PatternError::NotAnchorable,
+        })?;
+        Ok(Self { text: Arc::from(text), anchored })
     }
 
-    /// Flags such as `(?m)` end with the group, so that the anchors stay those of
-    /// the whole tag.
-    pub(super) fn anchored(&self) -> String {
-        format!("^(?:{})$", self.0)
+    pub(super) fn anchored(&self) -> &str {
+        self.anchored.as_str()
+    }
+
+    pub(super) fn matches(&self, tag: &str) -> bool {
+        self.anchored.is_match(tag)
     }
 
     /// Whether it plainly matches every tag.
     pub(super) fn is_everything(&self) -> bool {
-        [".*", ".+", "^.*$", "^.+$", "^.*", ".*$", "^.+", ".+$"].contains(&&*self.0)
+        [".*", ".+", "^.*$", "^.+$", "^.*", ".*$", "^.+", ".+$"].contains(&&*self.text)
     }
 }
 

@@ -131,6 +131,12 @@ impl Glob {
     /// when true; may be false where only a closer look would tell.
     pub(super) fn covers(&self, narrow: &Self) -> bool {
         let (wide, narrow) = (&self.0, &narrow.0);
+        // Most pairs of patterns already differ in the letters that they begin with.
+        let is_letter = |token: &Token| matches!(token, Token::Letter(_));
+        let beginning = wide.iter().zip(narrow).take_while(|(wide, narrow)| is_letter(wide) && is_letter(narrow));
+        if beginning.clone().any(|(wide, narrow)| wide != narrow) {
+            return false;
+        }
         // known[i][j]: whether wide[i..] covers narrow[j..].
         let mut known = vec![vec![false; narrow.len() + 1]; wide.len() + 1];
         known[wide.len()][narrow.len()] = true;

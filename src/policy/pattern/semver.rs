@@ -3,6 +3,10 @@
 //! Numbers and pre-releases are those of semver.org 2.0.0, sections 2 and 9; a
 //! leading `v` is accepted. Build metadata (section 10) cannot stand in a tag.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::PatternError;
 use super::glob::{Glob, Token};
 
@@ -69,6 +73,14 @@ impl Template {
             _ => String::new(),
         };
         format!("^v?{numbers}{pre_release}$")
+    }
+
+    pub(super) fn matches(self, tag: &str) -> bool {
+        static TEMPLATES: LazyLock<Vec<(Template, Regex)>> = LazyLock::new(|| {
+            let all = [Template::Major, Template::Minor, Template::Release, Template::PreRelease];
+            all.into_iter().filter_map(|template| Some((template, Regex::new(&template.expression()).ok()?))).collect()
+        });
+        TEMPLATES.iter().any(|(template, regex)| *template == self && regex.is_match(tag))
     }
 
     /// Globs that together match at least every tag of the template.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::clients::{Client, Home};
+use super::clients::Client;
+use super::home::Home;
 use super::process::{Process, eventually};
 use super::run::{Run, run};
 

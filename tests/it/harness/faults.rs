@@ -5,10 +5,11 @@
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::gate::Gate;
 use super::upstream::reset;
 use super::wire::{Recorded, read_body, read_head};
 
@@ -26,16 +27,6 @@ pub enum Fault {
     /// It waits at the gate until the test opens it, then goes on as if nothing
     /// had happened, even if the client has left by then.
     Hold(Gate),
-}
-
-/// Where requests wait, and the test for them.
-#[derive(Clone, Default)]
-pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
-
-#[derive(Default)]
-struct GateState {
-    waiting: usize,
-    is_open: bool,
 }
 
 struct Rule {
@@ -133,32 +124,6 @@ impl Drop for Faults {
         }
         // Wakes the listener, which then sees that it is over.
         let _ = TcpStream::connect(self.address);
-    }
-}
-
-impl Gate {
-    /// Waits until a request stands at the gate.
-    #[track_caller]
-    pub fn wait_until_reached(&self) {
-        let (state, changed) = &*self.0;
-        let limit = Duration::from_secs(30);
-        let state = state.lock().expect("the gate");
-        let (state, _) = changed.wait_timeout_while(state, limit, |state| state.waiting == 0).expect("the gate");
-        assert!(state.waiting > 0, "no request reached the gate within {limit:?}");
-    }
-
-    pub fn open(&self) {
-        let (state, changed) = &*self.0;
-        state.lock().expect("the gate").is_open = true;
-        changed.notify_all();
-    }
-
-    fn pass(&self) {
-        let (state, changed) = &*self.0;
-        let mut state = state.lock().expect("the gate");
-        state.waiting += 1;
-        changed.notify_all();
-        drop(changed.wait_while(state, |state| !state.is_open).expect("the gate"));
     }
 }
 

@@ -1,6 +1,5 @@
 //! The program under test, as a process of its own in front of a registry.
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -15,6 +14,7 @@ use super::http::Endpoint;
 use super::ports::free_port;
 use super::process::{Process, eventually};
 use super::run::{Run, run};
+use super::series;
 
 /// The policy of the background text: releases and builds never move, shortcuts do.
 pub const POLICY: &str = r#"
@@ -132,11 +132,7 @@ impl Pushonce {
     /// The sum of the series of a metric that carry all these labels; 0 if there is none.
     pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let text = self.admin.request("GET", "/metrics").send().expect_ok().text();
-        let series = text.lines().filter_map(parse_series);
-        let wanted = series.filter(|(other, own, _)| {
-            *other == name && labels.iter().all(|(label, value)| own.get(label).is_some_and(|own| own == value))
-        });
-        wanted.map(|(_, _, value)| value).sum()
+        series::sum(&text, name, labels)
     }
 
     /// Resident memory now, in MiB.
@@ -274,24 +270,4 @@ fn launch(setup: &Setup, port: u16, admin: u16) -> Result<Process, Process> {
         (listens && is_ready()).then_some(true)
     });
     if running { Ok(process) } else { Err(process) }
-}
-
-/// `name{label="value",…} 1.5`, as the Prometheus text format writes a series.
-fn parse_series(line: &str) -> Option<(&str, BTreeMap<&str, &str>, f64)> {
-    let (series, value) = line.rsplit_once(' ').filter(|_| !line.starts_with('#'))?;
-    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-    let labels = labels.trim_end_matches('}').split("\",").filter_map(|pair| {
-        let (label, value) = pair.split_once("=\"")?;
-        Some((label, value.trim_end_matches('"')))
-    });
-    Some((name, labels.collect(), value.parse().ok()?))
-}
-
-#[test]
-fn a_series_is_read_with_its_labels() {
-    let (name, labels, value) = parse_series(r#"requests_total{kind="push",verdict="refused, for good"} 3"#).expect("a series");
-    assert_eq!((name, value), ("requests_total", 3.0));
-    assert_eq!(labels, BTreeMap::from([("kind", "push"), ("verdict", "refused, for good")]));
-    assert_eq!(parse_series("open_claims 0"), Some(("open_claims", BTreeMap::new(), 0.0)));
-    assert_eq!(parse_series("# HELP open_claims how many 1"), None);
 }
