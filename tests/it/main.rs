@@ -2,3 +2,5 @@
 
 mod harness;
 mod harness_proof;
+mod gate;
+mod operator;
