@@ -1,4 +1,7 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod clients;
+mod crash;
 mod harness;
 mod harness_proof;
+mod races;
