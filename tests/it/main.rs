@@ -4,4 +4,5 @@ mod clients;
 mod crash;
 mod harness;
 mod harness_proof;
+mod large;
 mod races;
