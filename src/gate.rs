@@ -29,19 +29,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use moka::sync::Cache;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use self::caller::Caller;
 use self::decision::Decision;
 use self::drift::DriftWatch;
-use self::intent::{Intent, Pass};
+use self::intent::{Intent, Kind, Pass};
 use self::needs::{NeedsCache, Stripes};
 use self::rights::Rights;
 use crate::answer::Answer;
 use crate::clock::{AttemptId, Clock};
 use crate::config::valid::{self, WhenLedgerIsDown};
 use crate::ledger::{Ledger, TagKey};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Running};
 use crate::oci::Digest;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
@@ -55,6 +56,14 @@ const WARNING: HeaderName = http::header::WARNING;
 
 /// The most sealed tags that memory keeps for the time the ledger is down.
 const MOST_KNOWN: u64 = 100_000;
+
+/// The other end of a client connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub address: IpAddr,
+    /// Whether it came over TLS.
+    pub secure: bool,
+}
 
 /// Everything that a decision needs.
 #[derive(Debug)]
@@ -72,6 +81,7 @@ pub struct Gate {
     stripes: Stripes,
     /// Sealed tags seen before; asked only while the ledger gives no answer.
     known: Cache<TagKey, Digest>,
+    uploads: Semaphore,
     tasks: TaskTracker,
     request_ids: RequestIds,
 }
@@ -118,6 +128,7 @@ impl Gate {
             needs: NeedsCache::new(),
             stripes: Stripes::default(),
             known: Cache::new(MOST_KNOWN),
+            uploads: Semaphore::new(server.max_uploads),
             tasks,
             request_ids: RequestIds::new(),
         }
@@ -130,10 +141,13 @@ impl Gate {
     }
 
     /// Answers one request.
-    pub async fn serve(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Answer {
+    pub async fn serve(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
         let (head, body) = request.into_parts();
         let Parts { method, uri, headers, .. } = head;
-        let caller = Arc::new(Caller { headers: self.upstream.prepare(headers, peer), request_id: self.request_ids.next() });
+        let caller = Arc::new(Caller {
+            headers: self.upstream.prepare(headers, peer.address, peer.secure),
+            request_id: self.request_ids.next(),
+        });
         match classify(&method, &uri, &self.limits.passthrough) {
             Ok(Intent::Pass(pass)) => {
                 let mut decision = Decision::new(pass.kind.as_str());
@@ -190,11 +204,26 @@ impl Gate {
     /// Passes a request on and streams both bodies.
     async fn pass(&self, caller: &Caller, pass: Pass, body: Incoming, decision: &mut Decision) -> Result<Answer, Refusal> {
         decision.about_repository(pass.repository.as_ref());
+        let _place = self.upload_place(&pass)?;
         let is_read = pass.method.is_safe();
         let body = if is_read { RequestBody::empty() } else { RequestBody::client(body, self.limits.body_idle) };
         let headers = caller.headers.clone();
         let outgoing = Outgoing { method: pass.method, target: pass.target, headers, body, repeatable: is_read };
         Ok(self.upstream.forward(outgoing).await?.map(Into::into))
+    }
+
+    /// A place among the uploads, until the registry has begun its answer.
+    fn upload_place(&self, pass: &Pass) -> Result<Option<(SemaphorePermit<'_>, Running)>, Refusal> {
+        if pass.kind != Kind::Upload || pass.method.is_safe() {
+            return Ok(None);
+        }
+        match self.uploads.try_acquire() {
+            Ok(permit) => Ok(Some((permit, Running::count(&self.metrics.uploads)))),
+            Err(_) => {
+                self.metrics.uploads_refused.inc();
+                Err(Refusal::TooManyUploads)
+            }
+        }
     }
 
     /// Turns the outcome into the answer, and writes the one line about it.

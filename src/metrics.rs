@@ -21,6 +21,9 @@ pub struct Metrics {
     pub drift: IntCounter,
     pub unpinned_pulls: IntCounter,
     pub connections: IntGauge,
+    pub connections_limit: IntGauge,
+    pub uploads: IntGauge,
+    pub uploads_refused: IntCounter,
 }
 
 impl Metrics {
@@ -54,6 +57,12 @@ impl Metrics {
                 "Pulls of immutable tags served from the registry's pointer because the ledger gave no answer.",
             )?,
             connections: IntGauge::new("pushonce_connections", "Open client connections of the data listener.")?,
+            connections_limit: IntGauge::new("pushonce_connections_limit", "The most client connections that are open at once.")?,
+            uploads: IntGauge::new("pushonce_uploads", "Blob uploads that run now.")?,
+            uploads_refused: IntCounter::new(
+                "pushonce_uploads_refused_total",
+                "Blob uploads answered with 429 because server.max_uploads ran already.",
+            )?,
             registry,
         };
         metrics.register()?;
@@ -68,7 +77,10 @@ impl Metrics {
         self.registry.register(Box::new(self.open_claims.clone()))?;
         self.registry.register(Box::new(self.drift.clone()))?;
         self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
-        self.registry.register(Box::new(self.connections.clone()))
+        self.registry.register(Box::new(self.connections.clone()))?;
+        self.registry.register(Box::new(self.connections_limit.clone()))?;
+        self.registry.register(Box::new(self.uploads.clone()))?;
+        self.registry.register(Box::new(self.uploads_refused.clone()))
     }
 
     pub fn request(&self, kind: &str, verdict: &str) {
@@ -95,6 +107,23 @@ impl Metrics {
     /// The Prometheus text format, version 0.0.4.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// Counts something for as long as it lives.
+#[derive(Debug)]
+pub struct Running(IntGauge);
+
+impl Running {
+    pub fn count(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

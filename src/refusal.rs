@@ -37,6 +37,8 @@ pub enum Refusal {
     },
     /// More `tag` parameters than one push may have.
     TooManyTags(usize),
+    /// As many blob uploads run as may.
+    TooManyUploads,
     Manifest(ManifestError),
     /// The body is not what the digest of the request names.
     WrongDigest {
@@ -158,6 +160,7 @@ impl Refusal {
             Self::Relayed(_) => "relayed",
             Self::ManifestUnknown(_) => "unknown",
             Self::Internal(_) => "failed",
+            Self::TooManyUploads => "busy",
             Self::NoSuchPath
             | Self::Method { .. }
             | Self::Malformed { .. }
@@ -176,6 +179,7 @@ impl Refusal {
             Self::Method { .. } => "method not allowed".to_owned(),
             Self::Malformed { message, .. } | Self::Delete { message, .. } => message.clone(),
             Self::TooManyTags(most) => format!("more than {most} tags"),
+            Self::TooManyUploads => "server.max_uploads uploads run already".to_owned(),
             Self::Manifest(error) => error.to_string(),
             Self::WrongDigest { named, found } => format!("the body is {found}, not {named}"),
             Self::TooLarge(limit) => format!("a manifest over {limit} bytes"),
@@ -202,6 +206,10 @@ impl Refusal {
                 Code::TagInvalid,
                 &format!("one push may name at most {most} tags; push the others after it"),
             ),
+            Self::TooManyUploads => {
+                let answer = error(Status::TOO_MANY_REQUESTS, Code::TooManyRequests, "too many uploads run at once; try again");
+                with(answer, RETRY_AFTER, RETRY_SECONDS)
+            }
             Self::Manifest(cause) => error(Status::BAD_REQUEST, Code::ManifestInvalid, &cause.to_string()),
             Self::WrongDigest { named, found } => {
                 error(Status::BAD_REQUEST, Code::DigestInvalid, &format!("the request names {named}, but its body is {found}"))

@@ -1,11 +1,12 @@
 //! The data listener: hyper, one service, one visible list of steps.
 
+mod connection;
 mod drain;
 mod framing;
 mod listener;
+mod tls;
 mod wire;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
@@ -13,24 +14,25 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
 use crate::answer::Answer;
-use crate::gate::Gate;
+use crate::gate::{Gate, Peer};
 use crate::refusal::Refusal;
 
 pub use self::drain::{Drain, Drained};
-use self::wire::Verdicts;
-
 pub use self::listener::{Listener, ListenerError};
 
-/// The steps of every request, in order.
-async fn answer(gate: Arc<Gate>, request: Request<Incoming>, peer: IpAddr, verdicts: &Verdicts) -> Answer {
+/// The steps of every request, in order. `wire` is what its raw bytes say of its
+/// framing.
+async fn answer(gate: Arc<Gate>, request: Request<Incoming>, peer: Peer, wire: wire::Verdict) -> Answer {
     // 1. Where two servers could disagree on where the request ends or whom it is
     //    for, nothing of it is believed, and the connection ends.
-    let framed = verdicts.next().map_err(|wrong| Refusal::malformed(wrong.to_owned()));
-    if let Err(refusal) = framed.and_then(|()| framing::check(request.version(), request.method(), request.headers())) {
-        let mut answer = gate.refuse_unread(refusal);
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return answer;
+    let framed = wire.map_err(|wrong| Refusal::malformed(wrong.to_owned())).and_then(|()| framing::check(request));
+    match framed {
+        // 2. Everything else is the gate's.
+        Ok(request) => gate.serve(request, peer).await,
+        Err(refusal) => {
+            let mut answer = gate.refuse_unread(refusal);
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            answer
+        }
     }
-    // 2. Everything else is the gate's.
-    gate.serve(request, peer).await
 }

@@ -6,7 +6,7 @@
 mod value;
 
 use std::cell::RefCell;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +21,32 @@ pub(super) use value::{Text, kind_name};
 /// Every section of the server file with its keys; the first has no header.
 pub const KEYS: &[(&str, &[&str])] = &[
     ("", &["listen"]),
-    ("server", &["header_timeout", "body_idle_timeout", "manifest_limit", "drain_timeout", "trust_forwarded", "passthrough"]),
+    (
+        "server",
+        &[
+            "header_timeout",
+            "body_idle_timeout",
+            "drain_timeout",
+            "header_limit",
+            "manifest_limit",
+            "max_connections",
+            "max_streams",
+            "max_uploads",
+            "tls_certificate",
+            "tls_key",
+            "trust_forwarded",
+            "passthrough",
+        ],
+    ),
     (
         "upstream",
         &[
             "url",
             "name",
             "ca_file",
+            "username",
+            "password",
+            "password_file",
             "preserve_host",
             "connect_timeout",
             "response_timeout",
@@ -280,8 +299,8 @@ impl<'a> Section<'a> {
         found
     }
 
-    /// A whole number from 0 to `largest`.
-    pub(super) fn integer(&self, key: &str, largest: usize) -> Option<usize> {
+    /// A whole number in `range`.
+    pub(super) fn integer(&self, key: &str, range: RangeInclusive<usize>) -> Option<usize> {
         let (place, found) = match self.variable(key) {
             Some((name, value)) => (Text::of_variable(name, value).place, value.parse().ok()),
             None => {
@@ -291,9 +310,9 @@ impl<'a> Section<'a> {
                 (self.document.place(value.span()), found)
             }
         };
-        let found = found.filter(|number| *number <= largest);
+        let found = found.filter(|number| range.contains(number));
         if found.is_none() {
-            let message = format!("`{}` is not a whole number from 0 to {largest}", self.full_name(key));
+            let message = format!("`{}` is not a whole number from {} to {}", self.full_name(key), range.start(), range.end());
             self.report.push(Diagnostic::new(place, message).label("out of range, or no whole number"));
         }
         found

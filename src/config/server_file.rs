@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
-use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Upstream, WhenLedgerIsDown};
+use secrecy::SecretString;
+
+use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Service, Tls, Upstream, WhenLedgerIsDown};
 use super::{policy_file, read_file, words};
 use crate::policy::Policy;
 
@@ -31,8 +33,8 @@ pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, Stri
 
     let directory = path.parent().unwrap_or(Path::new(""));
     let listen = top.read("listen", words::listen).unwrap_or(LISTEN);
-    let server = server(&section("server"));
-    let upstream = upstream(&section("upstream"), directory);
+    let server = server(&section("server"), directory);
+    let upstream = upstream(&section("upstream"), directory, report);
     let ledger = ledger(&section("ledger"), directory);
     let admin = admin(&section("admin"), listen, report);
     let pulls = pulls(&section("pulls"));
@@ -41,18 +43,35 @@ pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, Stri
     Some(Config { listen, server, upstream: upstream?, ledger, admin, pulls, log, policy: policy?, policy_file })
 }
 
-fn server(section: &Section<'_>) -> Server {
+fn server(section: &Section<'_>, directory: &Path) -> Server {
     Server {
         header_timeout: section.duration("header_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
         body_idle_timeout: section.duration("body_idle_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
         manifest_limit: section.read("manifest_limit", words::size).unwrap_or(4 << 20),
         drain_timeout: section.duration("drain_timeout", Duration::ZERO).unwrap_or(Duration::from_secs(30)),
         trust_forwarded: section.boolean("trust_forwarded").unwrap_or(false),
+        tls: tls(section, directory),
+        header_limit: section.read("header_limit", words::size).unwrap_or(64 << 10),
+        max_connections: section.integer("max_connections", 1..=1_000_000).unwrap_or(20_000),
+        max_streams: section.integer("max_streams", 1..=10_000).and_then(|number| number.try_into().ok()).unwrap_or(100),
+        max_uploads: section.integer("max_uploads", 1..=1_000_000).unwrap_or(1_000),
         passthrough: section.list("passthrough", words::passthrough).map(|(paths, _)| paths).unwrap_or_default(),
     }
 }
 
-fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
+/// Both files or none.
+fn tls(section: &Section<'_>, directory: &Path) -> Option<Tls> {
+    let file = |key| section.read(key, words::path).map(|file| directory.join(file));
+    match (file("tls_certificate"), file("tls_key")) {
+        (Some(certificate), Some(key)) => return Some(Tls { certificate, key }),
+        (Some(_), None) => section.missing("tls_key", "tls_key = \"key.pem\""),
+        (None, Some(_)) => section.missing("tls_certificate", "tls_certificate = \"certificate.pem\""),
+        (None, None) => {}
+    }
+    None
+}
+
+fn upstream(section: &Section<'_>, directory: &Path, report: &Report) -> Option<Upstream> {
     let address = section.read("url", words::registry);
     if address.is_none() {
         section.missing("url", r#"url = "http://127.0.0.1:5001""#);
@@ -63,17 +82,45 @@ fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
         prefix: address.prefix,
         name: section.read("name", words::name).unwrap_or_else(|| "default".to_owned()),
         ca_file: section.read("ca_file", words::path).map(|file| directory.join(file)),
+        service: service(section, directory, report),
         preserve_host: section.boolean("preserve_host").unwrap_or(true),
         connect_timeout: section.duration("connect_timeout", SHORTEST).unwrap_or(Duration::from_secs(5)),
         response_timeout: section.duration("response_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
         manifest_timeout: section.duration("manifest_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
-        idle_connections: section.integer("idle_connections", 65_535).unwrap_or(64),
+        idle_connections: section.integer("idle_connections", 0..=65_535).unwrap_or(64),
         idle_timeout: section.duration("idle_timeout", Duration::ZERO).unwrap_or(Duration::from_secs(90)),
     };
     // The other keys are read in any case, so that their mistakes are told too.
     let is_usable = address.is_some();
     let stand_in = || words::registry("http://127.0.0.1").ok();
     address.or_else(stand_in).map(upstream).filter(|_| is_usable)
+}
+
+/// A user with a password, which may stand in a file of its own.
+fn service(section: &Section<'_>, directory: &Path, report: &Report) -> Option<Service> {
+    let username = section.read("username", words::username);
+    let written = section.read("password", words::secret);
+    let file = section.read("password_file", words::path).map(|file| directory.join(file));
+    if section.is_given("password") && section.is_given("password_file") {
+        let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
+        report.push(
+            Diagnostic::new(place, "`upstream.password_file` stands beside `upstream.password`")
+                .label("a second password")
+                .hint("keep one of the two"),
+        );
+        return None;
+    }
+    let read = |file: PathBuf| {
+        let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
+        read_file(&file, place, report).map(|source| SecretString::from(source.text.trim_end_matches(['\r', '\n'])))
+    };
+    match (username, written.or_else(|| file.and_then(read))) {
+        (Some(username), Some(password)) => return Some(Service { username, password }),
+        (Some(_), None) if !section.is_given("password_file") => section.missing("password", "password_file = \"password\""),
+        (None, Some(_)) => section.missing("username", "username = \"pushonce\""),
+        _ => {}
+    }
+    None
 }
 
 fn ledger(section: &Section<'_>, directory: &Path) -> Ledger {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
+use secrecy::SecretString;
 
 use crate::policy::Policy;
 
@@ -37,9 +38,27 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Whether `X-Forwarded-*` of clients is believed. Default false.
     pub trust_forwarded: bool,
+    /// Certificate and key of the data listener; `None` for plain HTTP.
+    pub tls: Option<Tls>,
+    /// Largest head of a request, in bytes. Default 64 KiB.
+    pub header_limit: usize,
+    /// How many client connections are open at once. Default 20,000.
+    pub max_connections: usize,
+    /// How many requests one HTTP/2 connection has at once. Default 100.
+    pub max_streams: u32,
+    /// How many blob uploads run at once. Default 1,000.
+    pub max_uploads: usize,
     /// Paths outside `/v2/` that pass, such as a token endpoint: exact, or a
     /// prefix where they end in `/`.
     pub passthrough: Vec<String>,
+}
+
+/// PEM files of the data listener.
+#[derive(Debug)]
+pub struct Tls {
+    /// The certificate, its issuers after it.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 /// `[upstream]`: the registry.
@@ -55,6 +74,8 @@ pub struct Upstream {
     /// PEM file with the authorities that sign the registry's certificate;
     /// `None` trusts those of the system.
     pub ca_file: Option<PathBuf>,
+    /// How the gate signs in by itself; `None` uses clients' credentials only.
+    pub service: Option<Service>,
     /// Whether the client's `Host` is passed on. Default true.
     pub preserve_host: bool,
     /// Time to open a connection, TLS included. Default 5 s.
@@ -67,6 +88,13 @@ pub struct Upstream {
     pub idle_connections: usize,
     /// How long an idle connection is kept. Default 90 s.
     pub idle_timeout: Duration,
+}
+
+/// A user of the registry that the gate may read as.
+#[derive(Debug)]
+pub struct Service {
+    pub username: String,
+    pub password: SecretString,
 }
 
 /// `[ledger]`.

@@ -2,13 +2,39 @@
 
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Version};
 
 use crate::refusal::Refusal;
 
-/// Checks the head of a request before anything else looks at it
-/// (RFC 9112, sections 3.2, 6.1 and 11.2).
-pub fn check(version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Checks the head of a request before anything else looks at it, and brings a
+/// request of HTTP/2 into the form of HTTP/1.1: the authority in `Host`.
+pub fn check<B>(request: Request<B>) -> Result<Request<B>, Refusal> {
+    let request = if request.version() == Version::HTTP_2 { from_http2(request)? } else { request };
+    check_head(request.version(), request.method(), request.headers())?;
+    Ok(request)
+}
+
+/// RFC 9113, section 8.3.1: `:authority` says what `Host` says, if both are there.
+fn from_http2<B>(mut request: Request<B>) -> Result<Request<B>, Refusal> {
+    let uri = request.uri().clone();
+    if let Some(authority) = uri.authority() {
+        let authority =
+            HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::malformed("the authority is malformed".to_owned()))?;
+        if request.headers().get_all(HOST).iter().any(|host| *host != authority) {
+            return Err(Refusal::malformed("Host and :authority differ".to_owned()));
+        }
+        request.headers_mut().insert(HOST, authority);
+    }
+    if request.headers().contains_key(TRANSFER_ENCODING) {
+        return Err(Refusal::malformed("HTTP/2 has no Transfer-Encoding".to_owned()));
+    }
+    let target = uri.path_and_query().cloned().ok_or_else(|| Refusal::malformed("the request has no path".to_owned()))?;
+    *request.uri_mut() = target.into();
+    Ok(request)
+}
+
+/// RFC 9112, sections 3.2, 6.1 and 11.2.
+fn check_head(version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     let count = |name| headers.get_all(name).iter().count();
     let lengths = count(CONTENT_LENGTH);
     let encodings: Vec<_> = headers.get_all(TRANSFER_ENCODING).iter().collect();
@@ -61,7 +87,7 @@ mod tests {
             headers.append(HeaderName::from_static(name), value.parse().expect("a value"));
             headers
         });
-        check(Version::HTTP_11, method, &headers).is_err()
+        check_head(Version::HTTP_11, method, &headers).is_err()
     }
 
     #[test]
@@ -74,7 +100,7 @@ mod tests {
         ] {
             assert!(!is_refused(&method, pairs), "{method} {pairs:?}");
         }
-        assert!(check(Version::HTTP_10, &Method::GET, &HeaderMap::new()).is_ok());
+        assert!(check_head(Version::HTTP_10, &Method::GET, &HeaderMap::new()).is_ok());
     }
 
     #[test]

@@ -1,36 +1,33 @@
 //! Accepts connections and serves each in a task of its own.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
+use super::connection::Protocols;
 use super::drain::Drain;
-use super::wire::Watched;
+use super::tls::{self, TlsError};
 use crate::config::valid;
 use crate::gate::Gate;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Running};
 
 /// The pause after `accept` failed, mostly for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The largest head of a request, in bytes; hyper answers 431 above.
-const LARGEST_HEAD: usize = 64 * 1024;
-
 /// Why the listener could not be opened.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {cause}")]
-pub struct ListenerError {
-    address: SocketAddr,
-    cause: io::Error,
+pub enum ListenerError {
+    #[error("cannot listen on {address}: {cause}")]
+    Bind { address: SocketAddr, cause: io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// The data listener, bound and not yet serving.
@@ -39,8 +36,14 @@ pub struct Listener {
     tcp: TcpListener,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
-    http: http1::Builder,
+    protocols: Arc<Protocols>,
+    tls: Option<Arc<ServerConfig>>,
+    /// A place for each connection; without one nothing is accepted.
+    places: Arc<Semaphore>,
 }
+
+/// A connection's place, given back when it ends, however it ends.
+type Place = (OwnedSemaphorePermit, Running);
 
 impl Listener {
     pub async fn bind(
@@ -49,10 +52,11 @@ impl Listener {
         gate: Arc<Gate>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ListenerError> {
-        let tcp = TcpListener::bind(address).await.map_err(|cause| ListenerError { address, cause })?;
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout).max_header_size(LARGEST_HEAD);
-        Ok(Self { tcp, gate, metrics, http })
+        let tls = server.tls.as_ref().map(tls::settings).transpose()?;
+        let tcp = TcpListener::bind(address).await.map_err(|cause| ListenerError::Bind { address, cause })?;
+        let places = Arc::new(Semaphore::new(server.max_connections));
+        metrics.connections_limit.set(i64::try_from(server.max_connections).unwrap_or(i64::MAX));
+        Ok(Self { tcp, gate, metrics, protocols: Arc::new(Protocols::new(server)), tls, places })
     }
 
     /// The address, with the port that was chosen where the configuration says 0.
@@ -64,11 +68,11 @@ impl Listener {
     pub async fn serve(self, drain: Drain) {
         loop {
             let accepted = tokio::select! {
-                accepted = self.tcp.accept() => accepted,
+                accepted = self.accept() => accepted,
                 () = drain.begun() => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.spawn(stream, peer, &drain),
+                Ok((stream, peer, place)) => self.spawn(stream, peer, place, &drain),
                 Err(cause) => {
                     tracing::warn!(%cause, "a connection could not be accepted");
                     sleep(PAUSE).await;
@@ -77,33 +81,19 @@ impl Listener {
         }
     }
 
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr, drain: &Drain) {
-        if let Err(cause) = stream.set_nodelay(true) {
-            tracing::debug!(%cause, "the connection ended before it began");
-            return;
-        }
-        let (stream, verdicts) = Watched::new(stream, 2 * LARGEST_HEAD);
-        let gate = Arc::clone(&self.gate);
-        let service = service_fn(move |request| {
-            let (gate, verdicts) = (Arc::clone(&gate), verdicts.clone());
-            async move { Ok::<_, Infallible>(super::answer(gate, request, peer.ip(), &verdicts).await) }
-        });
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let (begun, open) = (drain.clone(), self.metrics.connections.clone());
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Place)> {
+        let permit = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, peer) = self.tcp.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, peer, (permit, Running::count(&self.metrics.connections))))
+    }
+
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: Place, drain: &Drain) {
+        let (gate, protocols, tls, draining) =
+            (Arc::clone(&self.gate), Arc::clone(&self.protocols), self.tls.clone(), drain.clone());
         drain.connections().spawn(async move {
-            open.inc();
-            tokio::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = begun.begun() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            open.dec();
-            if let Err(cause) = ended {
-                tracing::debug!(%cause, "a connection ended early");
-            }
+            protocols.serve(stream, peer, tls, gate, &draining).await;
+            drop(place);
         });
     }
 }

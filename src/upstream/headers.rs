@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, FORWARDED, HOST, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT, VIA,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -64,7 +64,7 @@ pub struct Forwarding {
 }
 
 /// A client's headers as the registry gets them.
-pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, forwarding: &Forwarding) -> HeaderMap {
+pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, secure: bool, forwarding: &Forwarding) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
     remove(&mut headers, &OVERRIDES);
     headers.remove(EXPECT);
@@ -76,7 +76,7 @@ pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, forwarding: &Forwardin
         None => peer.to_string(),
     };
     set(&mut headers, X_FORWARDED_FOR, &chain);
-    headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(if secure { "https" } else { "http" }));
     if let Some(host) = headers.get(HOST).cloned() {
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
@@ -94,6 +94,14 @@ pub fn for_check(headers: &HeaderMap) -> HeaderMap {
     remove(&mut headers, &CONDITIONS);
     remove(&mut headers, &[CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING]);
     headers
+}
+
+/// Headers of a request that the gate makes as itself: nothing of the client but
+/// the host that was asked for.
+pub fn for_service(headers: &HeaderMap) -> HeaderMap {
+    let host = headers.get(HOST).map(|host| (HOST, host.clone()));
+    let agent = (USER_AGENT, HeaderValue::from_static(concat!("pushonce/", env!("CARGO_PKG_VERSION"))));
+    host.into_iter().chain([agent]).collect()
 }
 
 /// Drops what concerns one connection, and what `Connection` names.
@@ -139,7 +147,7 @@ mod tests {
     }
 
     fn sent(pairs: &[(&'static str, &'static str)], forwarding: &Forwarding) -> HeaderMap {
-        for_upstream(map(pairs), IpAddr::from([10, 0, 0, 7]), forwarding)
+        for_upstream(map(pairs), IpAddr::from([10, 0, 0, 7]), false, forwarding)
     }
 
     const PASS_HOST: Forwarding = Forwarding { host: None, trust: false };

@@ -1,0 +1,174 @@
+//! One client connection: which protocol it speaks, and how it ends.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::drain::Drain;
+use super::wire::Watched;
+use crate::answer::Answer;
+use crate::config::valid;
+use crate::gate::{Gate, Peer};
+
+/// The first bytes of HTTP/2 over cleartext with prior knowledge (RFC 9113,
+/// section 3.3); no method of HTTP/1 begins so.
+const PRIOR_KNOWLEDGE: &[u8; 4] = b"PRI ";
+
+/// The pause between two looks at a connection that has sent less than that.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Requests that a client of HTTP/2 may reset before they are answered; more end
+/// the connection (CVE-2023-44487).
+const MOST_RESETS: usize = 20;
+
+/// How connections are served.
+#[derive(Debug)]
+pub struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    header_timeout: Duration,
+    header_limit: usize,
+}
+
+impl Protocols {
+    pub fn new(server: &valid::Server) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1.timer(TokioTimer::new()).header_read_timeout(server.header_timeout).max_header_size(server.header_limit);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(server.max_streams)
+            .max_header_list_size(u32::try_from(server.header_limit).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(MOST_RESETS)
+            .keep_alive_interval(server.header_timeout)
+            .adaptive_window(true);
+        Self { http1, http2, header_timeout: server.header_timeout, header_limit: server.header_limit }
+    }
+
+    /// Serves a connection to its end. What goes wrong on it concerns its client
+    /// alone.
+    pub async fn serve(&self, stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>, gate: Arc<Gate>, drain: &Drain) {
+        let served = match tls {
+            Some(tls) => self.serve_tls(stream, peer.ip(), tls, gate, drain).await,
+            None => self.serve_plain(stream, peer.ip(), gate, drain).await,
+        };
+        if let Err(cause) = served {
+            tracing::debug!(%cause, "a connection ended early");
+        }
+    }
+
+    async fn serve_tls(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        tls: Arc<ServerConfig>,
+        gate: Arc<Gate>,
+        drain: &Drain,
+    ) -> io::Result<()> {
+        let stream = timeout(self.header_timeout, TlsAcceptor::from(tls).accept(stream)).await??;
+        let peer = Peer { address: peer, secure: true };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.serve_http2(stream, peer, gate, drain).await
+        } else {
+            self.serve_http1(stream, peer, gate, drain).await
+        }
+    }
+
+    async fn serve_plain(&self, stream: TcpStream, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
+        let peer = Peer { address: peer, secure: false };
+        if timeout(self.header_timeout, begins_http2(&stream)).await?? {
+            self.serve_http2(stream, peer, gate, drain).await
+        } else {
+            self.serve_http1(stream, peer, gate, drain).await
+        }
+    }
+
+    async fn serve_http1<S>(&self, stream: S, peer: Peer, gate: Arc<Gate>, drain: &Drain) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // hyper takes its limit as the most it buffers, and answers 431 above.
+        let (stream, verdicts) = Watched::new(stream, 2 * self.header_limit);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (gate, verdict) = (Arc::clone(&gate), verdicts.next());
+            async move { Ok::<Answer, Infallible>(super::answer(gate, request, peer, verdict).await) }
+        });
+        until_drained(self.http1.serve_connection(TokioIo::new(stream), service), drain).await
+    }
+
+    async fn serve_http2<S>(&self, stream: S, peer: Peer, gate: Arc<Gate>, drain: &Drain) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let gate = Arc::clone(&gate);
+            async move { Ok::<Answer, Infallible>(super::answer(gate, request, peer, Ok(())).await) }
+        });
+        until_drained(self.http2.serve_connection(TokioIo::new(stream), service), drain).await
+    }
+}
+
+/// Whether the client begins with HTTP/2. Looks without taking.
+async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut seen = [0; PRIOR_KNOWLEDGE.len()];
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        if length == 0 || !PRIOR_KNOWLEDGE.starts_with(&seen[..length]) {
+            return Ok(false);
+        }
+        if length == seen.len() {
+            return Ok(true);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A connection that can be told to end after what runs on it.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn end_soon(self: Pin<&mut Self>);
+}
+
+macro_rules! graceful {
+    ($connection:ty where $($bounds:tt)*) => {
+        impl<I, S> Graceful for $connection where $($bounds)* {
+            fn end_soon(self: Pin<&mut Self>) {
+                self.graceful_shutdown();
+            }
+        }
+    };
+}
+graceful!(http1::Connection<I, S> where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = crate::answer::AnswerBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>);
+graceful!(http2::Connection<I, S, TokioExecutor> where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = crate::answer::AnswerBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send + 'static);
+
+async fn until_drained(connection: impl Graceful, drain: &Drain) -> io::Result<()> {
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drain.begun() => {
+            connection.as_mut().end_soon();
+            connection.await
+        }
+    };
+    ended.map_err(io::Error::other)
+}
