@@ -1,6 +1,10 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod clients;
+mod crash;
+mod gate;
 mod harness;
 mod harness_proof;
-mod gate;
+mod large;
 mod operator;
+mod races;
