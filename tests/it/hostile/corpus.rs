@@ -38,7 +38,7 @@ fn nothing_gets_past(file: &str) {
         for case in batch {
             let status = stage.send_to_proxy(case).unwrap_or_else(|hang| panic!("{hang}\n{case}"));
             *statuses.entry(status).or_insert(0) += 1;
-            assert!(status != 500, "the proxy answered 500\n{case}");
+            assert!(status < 500, "the proxy answered {status}\n{case}");
         }
         let harm = stage.harm();
         assert!(harm.is_empty(), "{}\nafter one of these:\n{}", harm.join("\n"), culprits(batch));
@@ -63,8 +63,8 @@ fn without_the_proxy_it_bites(file: &str, at_least: usize) {
     let (cases, mut biting) = (read(file), Vec::new());
     for case in &cases {
         stage.send_to_registry(case).unwrap_or_else(|hang| panic!("{hang}\n{case}"));
-        let harm = if case.line.starts_with("DELETE") { stage.harm() } else { stage.moved() };
-        if !harm.is_empty() {
+        let is_harmed = !stage.moved().is_empty() || (case.line.starts_with("DELETE") && !stage.harm().is_empty());
+        if is_harmed {
             biting.push(case.to_string());
             stage.repair();
         }

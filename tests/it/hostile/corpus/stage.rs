@@ -53,7 +53,7 @@ impl Stage {
         let other = Image::random();
         let words = words(&tags, &other);
         let stage = Self { registry, proxy, tags, other, words };
-        stage.repair();
+        stage.furnish();
         if let Some(proxy) = &stage.proxy {
             for (name, image) in stage.tags.iter().filter(|(name, _)| *name != OLD) {
                 proxy.put_manifest(name, &image.manifest).expect_created();
@@ -67,13 +67,23 @@ impl Stage {
     /// Makes everything as it should be, straight in the registry. The blobs of the
     /// other manifest are in every repository, so that nothing but the proxy stands
     /// in its way.
-    pub fn repair(&self) {
+    fn furnish(&self) {
         for (name, image) in &self.tags {
             self.registry.put_tag_behind_the_back(name, image);
             let (repository, _) = name.split_once(':').expect("repository:tag");
             for blob in &self.other.blobs {
                 self.registry.upload_blob(repository, blob).expect_created();
             }
+        }
+    }
+
+    /// The same after a case that bit: mostly, no more than a tag was moved.
+    pub fn repair(&self) {
+        for (name, image) in self.moved() {
+            self.registry.put_manifest(name, &image.manifest);
+        }
+        if !self.harm().is_empty() {
+            self.furnish();
         }
     }
 
@@ -86,17 +96,17 @@ impl Stage {
     }
 
     /// The tags that the registry does not point at their bytes any more.
-    pub fn moved(&self) -> Vec<String> {
+    pub fn moved(&self) -> Vec<&(&'static str, Image)> {
         let is_moved = |(name, image): &&(&str, Image)| {
             let answer = self.registry.pull(name);
             answer.status != 200 || answer.body != image.manifest.bytes
         };
-        self.tags.iter().filter(is_moved).map(|(name, _)| format!("{name} is not what it was upstream")).collect()
+        self.tags.iter().filter(is_moved).collect()
     }
 
     /// Everything that is not as it should be, upstream and through the proxy.
     pub fn harm(&self) -> Vec<String> {
-        let mut harm = self.moved();
+        let mut harm: Vec<_> = self.moved().iter().map(|(name, _)| format!("{name} is not what it was upstream")).collect();
         for (name, image) in &self.tags {
             let (repository, _) = name.split_once(':').expect("repository:tag");
             self.look_for_parts(repository, image, &mut harm);
