@@ -11,7 +11,9 @@ mod location;
 mod manifests;
 mod pool;
 mod probe;
+mod side;
 mod tags;
+mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,13 +34,15 @@ use self::connect::{ConnectError, Connector};
 use self::headers::Forwarding;
 use self::location::Addresses;
 use self::pool::{Lease, Pool};
+use self::token::{ServiceAccount, SignInError};
 use crate::causes::with_causes;
 use crate::config::valid;
 use crate::metrics::Metrics;
 
-pub use self::connect::{ConnectorError, tls_settings};
-pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved};
+use self::connect::tls_settings;
+pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust};
 pub use self::probe::{Probe, ProbeError};
+pub use self::side::SideError;
 pub use self::tags::Listed;
 
 /// The largest answer that is read whole: a manifest, an error, a page of tags.
@@ -61,6 +65,8 @@ pub enum UpstreamError {
     Unusable(String),
     #[error("{0} cannot be sent in a request")]
     Target(String),
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     #[error("the client's body ended early: {0}")]
     ClientBody(String),
 }
@@ -85,17 +91,26 @@ pub struct Upstream {
     connector: Connector,
     pool: Pool,
     forwarding: Forwarding,
+    service: Option<ServiceAccount>,
     body_idle: Duration,
     metrics: Arc<Metrics>,
 }
 
 impl Upstream {
-    pub fn new(config: valid::Upstream, server: &valid::Server, metrics: Arc<Metrics>) -> Result<Self, ConnectorError> {
+    pub fn new(mut config: valid::Upstream, server: &valid::Server, metrics: Arc<Metrics>) -> Result<Self, SideError> {
+        let client = side::client(&config)?;
+        let base = side::base_url(&config);
+        let service = config.service.take().map(|service| ServiceAccount::new(service, client, base));
         let connector = Connector::new(&config, tls_settings(&config)?)?;
         let pool = Pool::new(config.idle_connections, config.idle_timeout);
         let host = (!config.preserve_host).then(|| config.authority.clone());
         let forwarding = Forwarding { host, trust: server.trust_forwarded };
-        Ok(Self { config, connector, pool, forwarding, body_idle: server.body_idle_timeout, metrics })
+        Ok(Self { config, connector, pool, forwarding, service, body_idle: server.body_idle_timeout, metrics })
+    }
+
+    /// Whether the gate can sign in by itself.
+    pub fn has_service_account(&self) -> bool {
+        self.service.is_some()
     }
 
     /// A client's headers as every request on its behalf carries them.

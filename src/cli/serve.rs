@@ -17,7 +17,7 @@ use crate::ledger::sqlite::{OpenError, SqliteLedger};
 use crate::metrics::Metrics;
 use crate::server::{Drain, Drained, Listener, ListenerError};
 use crate::telemetry::{self, TelemetryError};
-use crate::upstream::{ConnectorError, Probe, ProbeError, Upstream};
+use crate::upstream::{Probe, SideError, Upstream};
 
 /// Why the server did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -27,9 +27,7 @@ enum ServeError {
     #[error(transparent)]
     Ledger(#[from] OpenError),
     #[error(transparent)]
-    Upstream(#[from] ConnectorError),
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
+    Upstream(#[from] SideError),
     #[error(transparent)]
     Listener(#[from] ListenerError),
     #[error(transparent)]

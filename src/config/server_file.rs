@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
-use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Tls, Upstream, WhenLedgerIsDown};
+use secrecy::SecretString;
+
+use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Service, Tls, Upstream, WhenLedgerIsDown};
 use super::{policy_file, read_file, words};
 use crate::policy::Policy;
 
@@ -32,7 +34,7 @@ pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, Stri
     let directory = path.parent().unwrap_or(Path::new(""));
     let listen = top.read("listen", words::listen).unwrap_or(LISTEN);
     let server = server(&section("server"), directory);
-    let upstream = upstream(&section("upstream"), directory);
+    let upstream = upstream(&section("upstream"), directory, report);
     let ledger = ledger(&section("ledger"), directory);
     let admin = admin(&section("admin"), listen, report);
     let pulls = pulls(&section("pulls"));
@@ -69,7 +71,7 @@ fn tls(section: &Section<'_>, directory: &Path) -> Option<Tls> {
     None
 }
 
-fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
+fn upstream(section: &Section<'_>, directory: &Path, report: &Report) -> Option<Upstream> {
     let address = section.read("url", words::registry);
     if address.is_none() {
         section.missing("url", r#"url = "http://127.0.0.1:5001""#);
@@ -80,6 +82,7 @@ fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
         prefix: address.prefix,
         name: section.read("name", words::name).unwrap_or_else(|| "default".to_owned()),
         ca_file: section.read("ca_file", words::path).map(|file| directory.join(file)),
+        service: service(section, directory, report),
         preserve_host: section.boolean("preserve_host").unwrap_or(true),
         connect_timeout: section.duration("connect_timeout", SHORTEST).unwrap_or(Duration::from_secs(5)),
         response_timeout: section.duration("response_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
@@ -91,6 +94,33 @@ fn upstream(section: &Section<'_>, directory: &Path) -> Option<Upstream> {
     let is_usable = address.is_some();
     let stand_in = || words::registry("http://127.0.0.1").ok();
     address.or_else(stand_in).map(upstream).filter(|_| is_usable)
+}
+
+/// A user with a password, which may stand in a file of its own.
+fn service(section: &Section<'_>, directory: &Path, report: &Report) -> Option<Service> {
+    let username = section.read("username", words::username);
+    let written = section.read("password", words::secret);
+    let file = section.read("password_file", words::path).map(|file| directory.join(file));
+    if section.is_given("password") && section.is_given("password_file") {
+        let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
+        report.push(
+            Diagnostic::new(place, "`upstream.password_file` stands beside `upstream.password`")
+                .label("a second password")
+                .hint("keep one of the two"),
+        );
+        return None;
+    }
+    let read = |file: PathBuf| {
+        let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
+        read_file(&file, place, report).map(|source| SecretString::from(source.text.trim_end_matches(['\r', '\n'])))
+    };
+    match (username, written.or_else(|| file.and_then(read))) {
+        (Some(username), Some(password)) => return Some(Service { username, password }),
+        (Some(_), None) if !section.is_given("password_file") => section.missing("password", "password_file = \"password\""),
+        (None, Some(_)) => section.missing("username", "username = \"pushonce\""),
+        _ => {}
+    }
+    None
 }
 
 fn ledger(section: &Section<'_>, directory: &Path) -> Ledger {

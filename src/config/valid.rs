@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
+use secrecy::SecretString;
 
 use crate::policy::Policy;
 
@@ -73,6 +74,8 @@ pub struct Upstream {
     /// PEM file with the authorities that sign the registry's certificate;
     /// `None` trusts those of the system.
     pub ca_file: Option<PathBuf>,
+    /// How the gate signs in by itself; `None` uses clients' credentials only.
+    pub service: Option<Service>,
     /// Whether the client's `Host` is passed on. Default true.
     pub preserve_host: bool,
     /// Time to open a connection, TLS included. Default 5 s.
@@ -85,6 +88,13 @@ pub struct Upstream {
     pub idle_connections: usize,
     /// How long an idle connection is kept. Default 90 s.
     pub idle_timeout: Duration,
+}
+
+/// A user of the registry that the gate may read as.
+#[derive(Debug)]
+pub struct Service {
+    pub username: String,
+    pub password: SecretString,
 }
 
 /// `[ledger]`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
+use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 /// What is wrong with a string; `message` follows the name of the key.
@@ -101,6 +102,19 @@ pub(super) fn size(text: &str) -> Result<usize, Mistake> {
     };
     let size = number.checked_mul(1 << shift).filter(|size| (1 << 10..=1 << 30).contains(size));
     size.ok_or_else(|| Mistake::new("is out of range", "less than 1 KiB, or more than 1 GiB", "registries take manifests of 4 MiB"))
+}
+
+/// A user of a registry; Basic has no `:` in it (RFC 7617, section 2).
+pub(super) fn username(text: &str) -> Result<String, Mistake> {
+    let fits = !text.is_empty() && !text.contains(|letter: char| letter == ':' || letter.is_control());
+    let mistake =
+        || Mistake::new("is no user name", "empty, or with `:`", "write the name alone, and the password under its own key");
+    fits.then(|| text.to_owned()).ok_or_else(mistake)
+}
+
+pub(super) fn secret(text: &str) -> Result<SecretString, Mistake> {
+    let mistake = || Mistake::new("is empty", "empty", "write the password, or leave the key out");
+    if text.is_empty() { Err(mistake()) } else { Ok(SecretString::from(text)) }
 }
 
 /// An IP address and a port.

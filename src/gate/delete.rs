@@ -15,7 +15,7 @@ use crate::oci::{Digest, RepositoryName};
 use crate::policy::{Delete as DeleteRule, Verdict};
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{Listed, Outgoing};
+use crate::upstream::{Listed, Outgoing, Trust};
 
 impl Gate {
     /// Deletes a tag. An immutable tag that its rule lets go is deleted upstream
@@ -45,10 +45,10 @@ impl Gate {
         };
         match record {
             Some(record) if record.state != State::Burnt => {
-                self.visible(caller, &key.repository, &record).await?;
-                decision.accepted();
                 decision.digest(&record.digest);
                 if verdict.delete == DeleteRule::Deny {
+                    self.visible(caller, &key.repository, &record).await?;
+                    decision.accepted();
                     let message = format!("tag {key} is immutable (rule \"{}\") and cannot be deleted", verdict.rule);
                     return Err(Refusal::Delete { message, rule: verdict.rule });
                 }
@@ -57,6 +57,7 @@ impl Gate {
                 if !(response.status().is_success() || response.status() == StatusCode::NOT_FOUND) {
                     return Err(Refusal::of_registry(response));
                 }
+                decision.accepted();
                 self.burn(key).await?;
                 decision.verdict("deleted");
                 let mut answer: Answer = Response::new(Bytes::new().into());
@@ -81,7 +82,6 @@ impl Gate {
             return self.forward_delete(caller, &delete).await;
         }
         self.adopt_unknown_tags(caller, repository).await?;
-        decision.accepted();
 
         // From here on the ledger knows every immutable tag. The first look is the
         // long one, and others may push meanwhile; the second is made alone.
@@ -90,6 +90,7 @@ impl Gate {
         let to_burn = self.tags_to_burn(caller, repository, digest).await?;
         let response = self.delete_upstream(caller, &delete).await?;
         if response.status().is_success() {
+            decision.accepted();
             for key in &to_burn {
                 self.burn(key).await?;
                 decision.verdict("deleted");
@@ -122,6 +123,7 @@ impl Gate {
         digest: &Digest,
     ) -> Result<TagKey, Refusal> {
         let rule = &verdict.rule;
+        self.visible(caller, &key.repository, record).await?;
         let is_itself = self.is_alias(caller, &key.repository, &record.digest, digest).await?;
         let message = match (verdict.delete, is_itself) {
             (DeleteRule::Allow, true) => return Ok(key),
@@ -172,7 +174,7 @@ impl Gate {
     }
 
     async fn adopt_before_delete(&self, caller: &Caller, key: &TagKey) -> Result<Option<Record>, Refusal> {
-        let Some(found) = self.pointer(caller, key).await? else { return Ok(None) };
+        let Some(found) = self.pointer(caller, key, Trust::OrService).await? else { return Ok(None) };
         Ok(Some(self.metrics.ledger("adopt", self.ledger.adopt(key, &found, self.clock.now())).await?))
     }
 

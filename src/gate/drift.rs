@@ -10,6 +10,7 @@ use super::Gate;
 use super::caller::Caller;
 use crate::ledger::TagKey;
 use crate::oci::Digest;
+use crate::upstream::Trust;
 
 /// How many tags are watched at most.
 const MOST: u64 = 100_000;
@@ -53,7 +54,7 @@ impl Gate {
         }
         let (gate, caller, key, sealed) = (Arc::clone(self), Arc::clone(caller), key.clone(), sealed.clone());
         self.tasks.spawn(async move {
-            let pointer = match gate.pointer(&caller, &key).await {
+            let pointer = match gate.pointer(&caller, &key, Trust::OrService).await {
                 Ok(Some(found)) => match gate.is_alias(&caller, &key.repository, &sealed, &found).await {
                     Ok(true) => return gate.drift.settled(&key),
                     Ok(false) => Some(found),

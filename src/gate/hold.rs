@@ -11,7 +11,7 @@ use crate::clock::AttemptId;
 use crate::ledger::{Claim, Claimed, Record, State};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
-use crate::upstream::{Content, is_definite_rejection};
+use crate::upstream::{Content, Trust, is_definite_rejection};
 
 /// A claimed tag, and how the registry's pointer stands to it.
 pub(super) struct Claimant {
@@ -118,7 +118,7 @@ impl Gate {
         let mut looked = Vec::with_capacity(claimants.len());
         let mut waiting = claimants.into_iter();
         while let Some(mut claimant) = waiting.next() {
-            let found = match self.pointer(caller, claimant.claim.key()).await {
+            let found = match self.pointer(caller, claimant.claim.key(), Trust::OrService).await {
                 Ok(found) => found,
                 Err(refusal) => {
                     looked.push(claimant);

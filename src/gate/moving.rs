@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::ledger::{State, TagKey};
 use crate::policy::Verdict;
 use crate::refusal::Refusal;
-use crate::upstream::{Content, Resolved};
+use crate::upstream::{Content, Resolved, Trust};
 
 impl Gate {
     /// A single push by tag that the gate does not hold.
@@ -62,7 +62,7 @@ impl Gate {
     /// What enforcing would have said. An audit must never break a push, so a failed
     /// look-up says nothing.
     async fn audit(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, content: &Content) -> Option<String> {
-        match self.upstream.resolve(&caller.headers, key).await {
+        match self.upstream.resolve(&caller.headers, key, Trust::OrService).await {
             Ok(Resolved::Found(found)) if !found.names(&content.bytes) => {
                 let rule = &verdict.rule;
                 Some(format!(

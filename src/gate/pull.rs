@@ -18,7 +18,7 @@ use crate::ledger::{Claimed, Record, State};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing};
+use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust};
 
 impl Gate {
     pub(super) async fn pull(
@@ -103,7 +103,7 @@ impl Gate {
 
     /// A tag that the ledger does not know yet is adopted as the registry shows it.
     async fn adopt_on_sight(&self, caller: &Caller, pull: &Pull) -> Result<Option<Record>, Refusal> {
-        match self.pointer(caller, &pull.key).await? {
+        match self.pointer(caller, &pull.key, Trust::Client).await? {
             Some(found) => {
                 let adopting = self.ledger.adopt(&pull.key, &found, self.clock.now());
                 Ok(Some(self.metrics.ledger("adopt", adopting).await?))
@@ -115,7 +115,7 @@ impl Gate {
     /// A claimed tag that nobody has confirmed: sealed if the registry points it
     /// anywhere, and not there yet if it does not. A pull never points a tag.
     async fn settle_on_sight(&self, caller: &Caller, pull: &Pull, open: &Record) -> Result<Option<Digest>, Refusal> {
-        let Some(found) = self.pointer(caller, &pull.key).await? else { return Ok(None) };
+        let Some(found) = self.pointer(caller, &pull.key, Trust::Client).await? else { return Ok(None) };
         let joining = self.ledger.claim(&pull.key, &open.digest, AttemptId::random(), self.clock.now());
         let record = match self.metrics.ledger("claim", joining).await? {
             Claimed::Granted(claim) => self.settle_with(caller, claim, &found).await?,
@@ -127,7 +127,7 @@ impl Gate {
     /// A deleted tag is not found, whatever the registry points it at; but whether
     /// this client may ask at all is the registry's to say.
     async fn pull_burnt(&self, caller: &Caller, pull: Pull) -> Result<Answer, Refusal> {
-        self.pointer(caller, &pull.key).await?;
+        self.pointer(caller, &pull.key, Trust::Client).await?;
         Err(Refusal::ManifestUnknown(pull.key))
     }
 

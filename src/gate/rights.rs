@@ -50,7 +50,10 @@ impl Gate {
     ) -> Refusal {
         let meaning = match self.visible(caller, &key.repository, record).await {
             Ok(true) => Meaning::from(record),
-            Ok(false) => match self.digest_first(caller, &key.repository, content, decision).await {
+            // A client that may push but not pull can only have got here where the
+            // gate signs in by itself.
+            Err(Refusal::Relayed(denial)) if !self.upstream.has_service_account() => return Refusal::Relayed(denial),
+            Ok(false) | Err(Refusal::Relayed(_)) => match self.digest_first(caller, &key.repository, content, decision).await {
                 Ok(_) => Meaning::Hidden,
                 Err(refusal) => return refusal,
             },

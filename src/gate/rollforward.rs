@@ -6,7 +6,7 @@ use crate::clock::AttemptId;
 use crate::ledger::{Claim, Claimed, Record, TagKey};
 use crate::oci::{Digest, RepositoryName};
 use crate::refusal::Refusal;
-use crate::upstream::{Content, Fetched, Resolved, is_definite_rejection};
+use crate::upstream::{Content, Fetched, Resolved, Trust, is_definite_rejection};
 
 impl Gate {
     /// Carries the open claim of `key` for `claimed` to its end with this client's
@@ -17,7 +17,7 @@ impl Gate {
             Claimed::Granted(claim) => claim,
             Claimed::AlreadySealed(_, record) | Claimed::Taken(record) => return Ok(record),
         };
-        match self.pointer(caller, key).await {
+        match self.pointer(caller, key, Trust::OrService).await {
             Ok(Some(found)) if found == *claimed => self.confirm(claim).await,
             Ok(Some(found)) => self.settle_with(caller, claim, &found).await,
             Ok(None) => self.point_claimed(caller, claim).await,
@@ -80,8 +80,8 @@ impl Gate {
     }
 
     /// Where the registry points a tag; `None` where it does not know it.
-    pub(super) async fn pointer(&self, caller: &Caller, key: &TagKey) -> Result<Option<Digest>, Refusal> {
-        match self.upstream.resolve(&caller.headers, key).await? {
+    pub(super) async fn pointer(&self, caller: &Caller, key: &TagKey, trust: Trust) -> Result<Option<Digest>, Refusal> {
+        match self.upstream.resolve(&caller.headers, key, trust).await? {
             Resolved::Found(digest) => Ok(Some(digest)),
             Resolved::Absent => Ok(None),
             Resolved::Denied(response) => Err(Refusal::Relayed(response)),

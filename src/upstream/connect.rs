@@ -95,11 +95,15 @@ pub fn tls_settings(config: &valid::Upstream) -> Result<Option<Arc<ClientConfig>
     if config.scheme == Scheme::HTTP {
         return Ok(None);
     }
-    let roots = match &config.ca_file {
-        Some(file) => roots_from(file)?,
-        None => system_roots()?,
-    };
-    tls_trusting(roots).map(Arc::new).map(Some)
+    tls_trusting(roots(config)?).map(Arc::new).map(Some)
+}
+
+/// The authorities that are trusted with the registry's name.
+pub fn roots(config: &valid::Upstream) -> Result<RootCertStore, ConnectorError> {
+    match &config.ca_file {
+        Some(file) => roots_from(file),
+        None => system_roots(),
+    }
 }
 
 /// TLS that trusts `roots` and nobody else.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, FORWARDED, HOST, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT, VIA,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -94,6 +94,14 @@ pub fn for_check(headers: &HeaderMap) -> HeaderMap {
     remove(&mut headers, &CONDITIONS);
     remove(&mut headers, &[CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING]);
     headers
+}
+
+/// Headers of a request that the gate makes as itself: nothing of the client but
+/// the host that was asked for.
+pub fn for_service(headers: &HeaderMap) -> HeaderMap {
+    let host = headers.get(HOST).map(|host| (HOST, host.clone()));
+    let agent = (USER_AGENT, HeaderValue::from_static(concat!("pushonce/", env!("CARGO_PKG_VERSION"))));
+    host.into_iter().chain([agent]).collect()
 }
 
 /// Drops what concerns one connection, and what `Connection` names.

@@ -26,6 +26,16 @@ pub const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-co
 const RETRY_PAUSES: [Duration; 4] =
     [Duration::from_millis(20), Duration::from_millis(60), Duration::from_millis(180), Duration::from_millis(540)];
 
+/// With whose credentials the gate may look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// The client's own: what is seen may be told to the client.
+    Client,
+    /// The client's own, and the service credentials where those do not do: what
+    /// is seen decides, and is not told.
+    OrService,
+}
+
 /// A manifest in hand.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -55,20 +65,20 @@ pub enum Fetched {
 impl Upstream {
     /// Where the registry points a tag, asked with HEAD, and with GET where the
     /// answer carries no digest.
-    pub async fn resolve(&self, caller: &HeaderMap, key: &TagKey) -> Result<Resolved, UpstreamError> {
-        let response = self.look(caller, Method::HEAD, &key.repository, key.tag.as_str()).await?;
+    pub async fn resolve(&self, caller: &HeaderMap, key: &TagKey, trust: Trust) -> Result<Resolved, UpstreamError> {
+        let response = self.look(caller, Method::HEAD, &key.repository, key.tag.as_str(), trust).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(Resolved::Absent),
             StatusCode::OK => match digest_header(&response)? {
                 Some(digest) => Ok(Resolved::Found(digest)),
-                None => self.resolve_by_content(caller, key).await,
+                None => self.resolve_by_content(caller, key, trust).await,
             },
             _ => Ok(Resolved::Denied(response)),
         }
     }
 
-    async fn resolve_by_content(&self, caller: &HeaderMap, key: &TagKey) -> Result<Resolved, UpstreamError> {
-        let response = self.look(caller, Method::GET, &key.repository, key.tag.as_str()).await?;
+    async fn resolve_by_content(&self, caller: &HeaderMap, key: &TagKey, trust: Trust) -> Result<Resolved, UpstreamError> {
+        let response = self.look(caller, Method::GET, &key.repository, key.tag.as_str(), trust).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(Resolved::Absent),
             StatusCode::OK => Ok(Resolved::Found(Digest::of(Algorithm::Sha256, response.body()))),
@@ -78,7 +88,7 @@ impl Upstream {
 
     /// Whether the registry shows a manifest to this client.
     pub async fn shows(&self, caller: &HeaderMap, repository: &RepositoryName, digest: &Digest) -> Result<Fetched, UpstreamError> {
-        let response = self.look(caller, Method::HEAD, repository, digest.as_str()).await?;
+        let response = self.look(caller, Method::HEAD, repository, digest.as_str(), Trust::Client).await?;
         Ok(match response.status() {
             StatusCode::NOT_FOUND => Fetched::Absent,
             StatusCode::OK => Fetched::Found(Content { digest: digest.clone(), media_type: None, bytes: Bytes::new() }),
@@ -86,9 +96,9 @@ impl Upstream {
         })
     }
 
-    /// Reads a manifest by digest and checks that its bytes are what the digest names.
+    /// Reads a manifest by digest, to decide with, and checks that its bytes are what the digest names.
     pub async fn fetch(&self, caller: &HeaderMap, repository: &RepositoryName, digest: &Digest) -> Result<Fetched, UpstreamError> {
-        let response = self.look(caller, Method::GET, repository, digest.as_str()).await?;
+        let response = self.look(caller, Method::GET, repository, digest.as_str(), Trust::OrService).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(Fetched::Absent),
             StatusCode::OK if !digest.names(response.body()) => {
@@ -157,15 +167,25 @@ impl Upstream {
         method: Method,
         repository: &RepositoryName,
         reference: &str,
+        trust: Trust,
     ) -> Result<Response<Bytes>, UpstreamError> {
         let mut pauses = RETRY_PAUSES.iter();
+        let mut service = self.service.as_ref().filter(|_| trust == Trust::OrService);
+        let mut asking = headers::for_check(caller);
         loop {
-            let mut headers = headers::for_check(caller);
+            let mut headers = asking.clone();
             headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
             let target = target(repository, reference)?;
             let outgoing = Outgoing { method: method.clone(), target, headers, body: RequestBody::empty(), repeatable: true };
             let response = self.forward_whole(outgoing).await?;
             let status = response.status();
+            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+                && let Some(service) = service.take()
+            {
+                asking = headers::for_service(caller);
+                service.sign(&mut asking, repository).await?;
+                continue;
+            }
             if matches!(status, StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
                 return Ok(response);
             }

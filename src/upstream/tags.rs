@@ -28,20 +28,30 @@ struct Page {
 }
 
 impl Upstream {
-    /// Lists tags (distribution-spec, end-8a), following `Link: …; rel="next"`.
+    /// Lists tags (distribution-spec, end-8a), to decide with, following
+    /// `Link: …; rel="next"`.
     pub async fn tags(&self, caller: &HeaderMap, repository: &RepositoryName) -> Result<Listed, UpstreamError> {
         let mut tags = Vec::new();
+        let mut asking = headers::for_check(caller);
+        let mut service = self.service.as_ref();
         let mut query = String::new();
         for _ in 0..MOST_PAGES {
             let target = format!("/v2/{repository}/tags/list{query}");
             let target = PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))?;
-            let headers = headers::for_check(caller);
+            let headers = asking.clone();
             let page = Outgoing { method: Method::GET, target, headers, body: RequestBody::empty(), repeatable: true };
             let response = self.forward_whole(page).await?;
             match response.status() {
                 StatusCode::OK => {}
                 StatusCode::NOT_FOUND => return Ok(Listed::Tags(tags)),
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Ok(Listed::Denied(response)),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => match service.take() {
+                    Some(service) => {
+                        asking = headers::for_service(caller);
+                        service.sign(&mut asking, repository).await?;
+                        continue;
+                    }
+                    None => return Ok(Listed::Denied(response)),
+                },
                 status => {
                     return Err(UpstreamError::Unexpected { method: Method::GET, what: format!("{repository} tags/list"), status });
                 }

@@ -91,7 +91,10 @@ fn the_defaults_in_the_file_are_the_defaults() {
         std::fs::write(&path, text).expect("written");
         load(&path, &[]).expect("no mistakes")
     };
-    let (as_is, mut shown) = (read(text), read(&uncommented(text)));
+    // A password is given in one way.
+    let all = uncommented(text).replace("password_file = ", "# password_file = ");
+    let (as_is, mut shown) = (read(text), read(&all));
+    assert_eq!(shown.upstream.service.take().map(|service| service.username).as_deref(), Some("pushonce"));
     assert_eq!(shown.upstream.ca_file.take(), Some(directory.path().join("ca.pem")));
     assert_eq!(shown.server.tls.take().map(|tls| tls.key), Some(directory.path().join("tls.key")));
     assert_eq!(format!("{as_is:?}"), format!("{shown:?}"));
