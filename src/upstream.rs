@@ -115,7 +115,12 @@ impl Upstream {
 
     /// A client's headers as every request on its behalf carries them.
     pub fn prepare(&self, headers: HeaderMap, peer: IpAddr, secure: bool) -> HeaderMap {
-        headers::for_upstream(headers, peer, secure, &self.forwarding)
+        let mut headers = headers::for_upstream(headers, peer, secure, &self.forwarding);
+        // HTTP/1.0 can do without `Host`, HTTP/1.1 cannot (RFC 9112, section 3.2).
+        if let (false, Ok(host)) = (headers.contains_key(HOST), HeaderValue::from_str(self.config.authority.as_str())) {
+            headers.insert(HOST, host);
+        }
+        headers
     }
 
     /// Sends a request and returns the answer as soon as its head is there.

@@ -5,6 +5,7 @@ mod crash;
 mod gate;
 mod harness;
 mod harness_proof;
+mod hostile;
 mod large;
 mod operator;
 mod races;
