@@ -264,7 +264,8 @@ impl Gate {
 /// Adds a `Warning` that crane, oras, regctl and podman show (RFC 7234, section
 /// 5.5; distribution-spec, "Warnings").
 fn warn(answer: &mut Answer, text: &str) {
-    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    // Many clients read headers as Latin-1.
+    let quoted = text.replace('…', "...").replace('\\', "\\\\").replace('"', "\\\"");
     if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
         append_warning(answer, value);
     }

@@ -29,7 +29,7 @@ fn a_tag_that_was_moved_behind_the_back_still_means_the_same_bytes() {
     let later = proxy.pull("web:1.4.0");
     assert_eq!(later.expect_ok().body, right.manifest.bytes);
     let expected =
-        format!("299 - \"the registry points web:1.4.0 elsewhere than at {}…, which pushonce serves\"", &right.digest()[..19]);
+        format!("299 - \"the registry points web:1.4.0 elsewhere than at {}..., which pushonce serves\"", &right.digest()[..19]);
     assert_eq!(later.header("warning"), Some(expected.as_str()), "{later}");
     let line = proxy.log_lines().into_iter().find(|line| line["sealed"] == *right.digest());
     let line = line.unwrap_or_else(|| panic!("no line about the drift:\n{}", proxy.log()));
