@@ -1,4 +1,11 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod clients;
+mod crash;
+mod gate;
 mod harness;
 mod harness_proof;
+mod hostile;
+mod large;
+mod operator;
+mod races;
