@@ -40,9 +40,11 @@ fn every_file_that_is_named_exists() {
 fn every_function_of_the_gate_that_is_named_exists() {
     let gate: String = super::markdown::sources("src").into_iter().map(|(_, text)| text).collect();
     let text = read("docs/ARCHITECTURE.md");
+    // The tests that it names are compared with their files elsewhere.
+    let (text, _) = text.split_once("## Invariants").expect("the invariants");
     let shape =
         Regex::new(r"^(?:(?:Gate|Upstream|Ledger|Policy|Refusal)::)?([a-z]+(?:_[a-z]+)+|Gate::[a-z]+)$").expect("an expression");
-    for name in quoted(&text).into_iter().filter_map(|word| shape.captures(word)) {
+    for name in quoted(text).into_iter().filter_map(|word| shape.captures(word)) {
         let name = name[1].trim_start_matches("Gate::").to_owned();
         let is_there = [format!("fn {name}("), format!("fn {name}<"), format!("{name}:"), format!("::{name},")];
         assert!(is_there.iter().any(|form| gate.contains(form)), "docs/ARCHITECTURE.md names `{name}`, which does not exist");
