@@ -74,6 +74,10 @@ impl Pushonce {
         PushonceBuilder { upstream, policy, settings: String::new(), environment: Vec::new(), probe: "/readyz" }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The second listener.
     pub fn admin(&self) -> &Api {
         &self.admin
