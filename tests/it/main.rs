@@ -3,7 +3,10 @@
 mod bad_input;
 mod clients;
 mod crash;
+mod gate;
 mod harness;
 mod harness_proof;
+mod hostile;
 mod large;
+mod operator;
 mod races;
