@@ -39,6 +39,7 @@ use self::intent::{Intent, Kind, Pass};
 use self::needs::{NeedsCache, Stripes};
 use self::rights::Rights;
 use crate::answer::Answer;
+use crate::causes::with_causes;
 use crate::clock::{AttemptId, Clock};
 use crate::config::valid::{self, WhenLedgerIsDown};
 use crate::ledger::{Ledger, TagKey};
@@ -256,7 +257,7 @@ impl Gate {
             Ok(whole) if whole.len() > limit => Err(Refusal::TooLarge(limit)),
             Ok(whole) => Ok(whole),
             Err(cause) if cause.is::<LengthLimitError>() => Err(Refusal::TooLarge(limit)),
-            Err(cause) => Err(Refusal::Body(cause.to_string())),
+            Err(cause) => Err(Refusal::Body(with_causes(&*cause))),
         }
     }
 }

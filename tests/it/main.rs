@@ -1,5 +1,6 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod bad_input;
 mod clients;
 mod crash;
 mod gate;
