@@ -1,6 +1,12 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod clients;
 mod conformance;
+mod crash;
+mod gate;
 mod harness;
 mod harness_proof;
 mod hostile;
+mod large;
+mod operator;
+mod races;
