@@ -73,9 +73,8 @@ impl Gate {
                 }
             }
         }
-        let repeated = claimants.iter().all(|claimant| claimant.sealed);
-        if !claimants.is_empty() {
-            decision.verdict(if repeated { "repeated" } else { "pushed" });
+        if !claimants.is_empty() && claimants.iter().all(|claimant| claimant.sealed) {
+            decision.verdict("repeated");
         }
         Ok(claimants)
     }
@@ -179,7 +178,7 @@ impl Gate {
     }
 
     async fn point_and_confirm(&self, caller: &Caller, claimant: Claimant, content: &Content) -> Result<(), Refusal> {
-        let Claimant { claim, sealed, needs_pointing, .. } = claimant;
+        let Claimant { judged, claim, sealed, needs_pointing } = claimant;
         if needs_pointing {
             let response = self.upstream.point(&caller.headers, &claim, content).await?;
             if !response.status().is_success() {
@@ -188,6 +187,7 @@ impl Gate {
                 }
                 return Err(Refusal::of_registry(response));
             }
+            self.drift.settled(&judged.key);
         }
         if !sealed {
             self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;

@@ -68,11 +68,18 @@ impl Gate {
         decision.digest(&digest);
         self.known.insert(pull.key.clone(), digest.clone());
         let response = self.upstream.read_for_client(&caller.headers, &pull.method, &pull.key.repository, &digest).await?;
-        if response.status() != StatusCode::OK {
-            // 304, 401, 403, a missing manifest, a redirect: the registry's to say.
-            return Ok(response.map(Into::into));
+        match response.status() {
+            StatusCode::OK => decision.accepted(),
+            // The registry's to say: not modified, denied, gone, elsewhere.
+            status => {
+                match status {
+                    StatusCode::NOT_MODIFIED => decision.accepted(),
+                    StatusCode::NOT_FOUND => decision.verdict("missing"),
+                    _ => decision.verdict("relayed"),
+                }
+                return Ok(response.map(Into::into));
+            }
         }
-        decision.accepted();
         if !is_unharmed(&pull.method, &digest, &response) {
             self.metrics.drift.inc();
             return Err(Refusal::Undecided(format!("the registry's content under {digest} has another digest")));

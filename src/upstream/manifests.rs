@@ -188,8 +188,9 @@ impl Upstream {
         let mut headers = headers::for_check(caller);
         headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
         let mut response = self.ask_patiently(&method, &target, &headers).await?;
-        let is_denied = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if let Some(service) = self.service.as_ref().filter(|_| is_denied && trust == Trust::OrService) {
+        // Some registries answer 404 to whom they hide what is there.
+        let is_sure = !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+        if let Some(service) = self.service.as_ref().filter(|_| !is_sure && trust == Trust::OrService) {
             let mut headers = headers::for_service(caller);
             headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
             service.sign(&mut headers, repository).await?;
