@@ -120,7 +120,7 @@ impl Upstream {
         repository: &RepositoryName,
         content: &Content,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        self.put(caller, repository, content.digest.as_str(), content, true).await
+        as_stored(self.put(caller, repository, content.digest.as_str(), content, true).await?, content)
     }
 
     /// Points an immutable tag at the bytes it was claimed for.
@@ -129,7 +129,7 @@ impl Upstream {
             return Err(UpstreamError::Unusable(format!("{} is claimed for other bytes", claim.key())));
         }
         // Repeatable: whenever the request lands, it carries the claimed bytes.
-        self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await
+        as_stored(self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await?, content)
     }
 
     /// Points a tag that the policy lets move.
@@ -220,6 +220,17 @@ impl Upstream {
             }
         }
     }
+}
+
+/// Fails where the registry says that it stored other bytes than it was sent.
+fn as_stored(response: Response<Bytes>, content: &Content) -> Result<Response<Bytes>, UpstreamError> {
+    if response.status().is_success()
+        && let Some(said) = digest_header(&response)?
+        && !said.names(&content.bytes)
+    {
+        return Err(UpstreamError::Unusable(format!("the registry says that it stored {said} instead of {}", content.digest)));
+    }
+    Ok(response)
 }
 
 /// The digest that the registry says its answer has.
