@@ -183,7 +183,7 @@ impl Gate {
 
     async fn adopt_before_delete(&self, caller: &Caller, key: &TagKey) -> Result<Option<Record>, Refusal> {
         let Some(found) = self.pointer(caller, key, Trust::OrService).await? else { return Ok(None) };
-        Ok(Some(self.metrics.ledger("adopt", self.ledger.adopt(key, &found, self.clock.now())).await?))
+        self.adopt(caller, key, &found).await.map(Some)
     }
 
     async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict) -> Result<(), Refusal> {

@@ -156,8 +156,7 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
         let Claimant { judged, claim, .. } = claimant;
-        let yielding = self.ledger.yield_to(claim, found, self.clock.now());
-        let record = self.metrics.ledger("yield", yielding).await?;
+        let record = self.yield_to(caller, claim, found).await?;
         self.accept_or_refuse(caller, &judged, record, content, decision).await
     }
 

@@ -98,10 +98,7 @@ impl Gate {
     /// A tag that the ledger does not know yet is adopted as the registry shows it.
     async fn adopt_on_sight(&self, caller: &Caller, pull: &Pull) -> Result<Option<Record>, Refusal> {
         match self.pointer(caller, &pull.key, Trust::Client).await? {
-            Some(found) => {
-                let adopting = self.ledger.adopt(&pull.key, &found, self.clock.now());
-                Ok(Some(self.metrics.ledger("adopt", adopting).await?))
-            }
+            Some(found) => self.adopt(caller, &pull.key, &found).await.map(Some),
             None => Ok(None),
         }
     }
