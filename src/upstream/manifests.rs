@@ -156,7 +156,7 @@ impl Upstream {
             headers.insert(CONTENT_TYPE, media_type.clone());
         }
         let target = target(repository, reference)?;
-        let body = RequestBody::Full(content.bytes.clone());
+        let body = RequestBody::full(content.bytes.clone());
         self.forward_whole(Outgoing { method: Method::PUT, target, headers, body, repeatable }).await
     }
 
