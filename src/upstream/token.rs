@@ -160,6 +160,9 @@ fn scheme_of(challenges: &str, registry: &str) -> Result<Scheme, SignInError> {
         if realm.scheme() != "https" && !(registry.starts_with("http:") && realm.scheme() == "http") {
             return Err(SignInError::Challenge("its realm is not https, and the password must not be sent in clear".to_owned()));
         }
+        if !realm.username().is_empty() || realm.password().is_some() {
+            return Err(SignInError::Challenge("its realm names a user of its own".to_owned()));
+        }
         return Ok(Scheme::Bearer { realm, service: value("service") });
     }
     let has_basic = parsed.iter().any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"));
@@ -218,9 +221,15 @@ mod tests {
 
     #[test]
     fn other_challenges_are_refused() {
-        for challenge in
-            ["", "Bearer", r#"Bearer service="x""#, r#"Bearer realm="not a url""#, r#"Bearer realm="ftp://x/""#, "Negotiate"]
-        {
+        for challenge in [
+            "",
+            "Bearer",
+            r#"Bearer service="x""#,
+            r#"Bearer realm="not a url""#,
+            r#"Bearer realm="ftp://x/""#,
+            r#"Bearer realm="https://user:password@auth.example/""#,
+            "Negotiate",
+        ] {
             assert!(scheme(challenge, "http://r/v2/").is_err(), "{challenge}");
         }
     }
