@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages whose programs are missing, and nothing else.
 #
-#   scripts/install-deps.sh build|test|demo|lint ...
+#   scripts/install-deps.sh build|test|demo|lint|fuzz ...
 #
 # Does nothing, and asks for no rights, where every program is there already.
 set -euo pipefail
@@ -12,6 +12,8 @@ build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
   skopeo:skopeo podman:podman buildah:buildah)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
+# libFuzzer is C++.
+fuzz=("${build[@]}" c++:g++)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
 
 # Only root can start a docker daemon of its own, so only then is it of use.
@@ -31,6 +33,7 @@ for purpose in "$@"; do
     test) needed=("${test[@]}") ;;
     demo) needed=("${demo[@]}") ;;
     lint) needed=("${lint[@]}") ;;
+    fuzz) needed=("${fuzz[@]}") ;;
     *) fail "unknown purpose: $purpose" ;;
   esac
   for entry in "${needed[@]}"; do

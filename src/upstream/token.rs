@@ -56,7 +56,7 @@ pub struct ServiceAccount {
 }
 
 #[derive(Clone, Debug)]
-enum Scheme {
+pub(crate) enum Scheme {
     /// The registry asks for nothing.
     Open,
     Basic,
@@ -148,7 +148,7 @@ impl ServiceAccount {
 
 /// The scheme that a challenge asks for (RFC 9110, section 11.6.1), bearer before
 /// basic.
-fn scheme_of(challenges: &str, registry: &str) -> Result<Scheme, SignInError> {
+pub(crate) fn scheme_of(challenges: &str, registry: &str) -> Result<Scheme, SignInError> {
     let parsed: Result<Vec<_>, _> = ChallengeParser::new(challenges).collect();
     let parsed = parsed.map_err(|cause| SignInError::Challenge(cause.to_string()))?;
     if let Some(bearer) = parsed.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")) {
