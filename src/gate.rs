@@ -54,6 +54,9 @@ pub use self::classify::classify;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const WARNING: HeaderName = http::header::WARNING;
 
+/// The most bytes that all warnings of an answer may have (distribution-spec, "Warnings").
+const MOST_WARNING_BYTES: usize = 4096;
+
 /// The most sealed tags that memory keeps for the time the ledger is down.
 const MOST_KNOWN: u64 = 100_000;
 
@@ -263,6 +266,14 @@ impl Gate {
 fn warn(answer: &mut Answer, text: &str) {
     let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
     if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+        append_warning(answer, value);
+    }
+}
+
+/// Leaves out what would exceed the limit for all warnings of an answer together.
+fn append_warning(answer: &mut Answer, value: HeaderValue) {
+    let said: usize = answer.headers().get_all(WARNING).iter().map(HeaderValue::len).sum();
+    if said + value.len() <= MOST_WARNING_BYTES {
         answer.headers_mut().append(WARNING, value);
     }
 }

@@ -2,7 +2,10 @@
 
 mod clients;
 mod crash;
+mod gate;
 mod harness;
 mod harness_proof;
+mod hostile;
 mod large;
+mod operator;
 mod races;

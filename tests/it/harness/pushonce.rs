@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,6 +51,7 @@ pub struct Pushonce {
 struct Setup {
     directory: TempDir,
     environment: Vec<(String, String)>,
+    is_limited: bool,
     /// The path on the second listener that answers 200 once it has started.
     probe: &'static str,
 }
@@ -59,6 +61,7 @@ pub struct PushonceBuilder {
     policy: String,
     settings: String,
     environment: Vec<(String, String)>,
+    is_limited: bool,
     probe: &'static str,
 }
 
@@ -71,7 +74,8 @@ impl Pushonce {
     /// A proxy in front of whatever answers at `url`.
     pub fn in_front_of(url: &str) -> PushonceBuilder {
         let (upstream, policy) = (url.to_owned(), POLICY.to_owned());
-        PushonceBuilder { upstream, policy, settings: String::new(), environment: Vec::new(), probe: "/readyz" }
+        let (settings, environment) = (String::new(), Vec::new());
+        PushonceBuilder { upstream, policy, settings, environment, is_limited: false, probe: "/readyz" }
     }
 
     /// The second listener.
@@ -89,16 +93,18 @@ impl Pushonce {
         self.process.terminate(PATIENCE)
     }
 
-    /// SIGHUP.
-    pub fn reload(&mut self) {
-        self.process.signal(rustix::process::Signal::HUP);
-    }
-
     /// Starts it again with the same files and ports, after a kill if it still runs.
     pub fn restart(&mut self) {
         self.process.kill9();
         let launched = launch(&self.setup, port_of(&self.api), port_of(&self.admin));
         self.process = launched.unwrap_or_else(|process| panic!("pushonce did not start again:\n{}", process.output()));
+    }
+
+    /// Lets no file of the process grow beyond `bytes`, or lifts that again: what
+    /// a full disk does to it.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = Pid::from_raw(self.process.pid().cast_signed());
+        prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None }).expect("a limit for an own child");
     }
 
     pub fn set_policy(&self, policy: &str) {
@@ -175,6 +181,13 @@ impl PushonceBuilder {
         self
     }
 
+    /// Starts it so that [`Pushonce::limit_files`] makes writes fail instead of
+    /// ending the process.
+    pub fn limitable(mut self) -> Self {
+        self.is_limited = true;
+        self
+    }
+
     /// Counts it as started once it lives, though it may not be ready: for an
     /// upstream that does not answer.
     pub fn unready(mut self) -> Self {
@@ -184,7 +197,7 @@ impl PushonceBuilder {
 
     fn setup(&self) -> Setup {
         let directory = tempfile::Builder::new().prefix("pushonce-it-proxy-").tempdir().expect("a temporary directory");
-        Setup { directory, environment: self.environment.clone(), probe: self.probe }
+        Setup { directory, environment: self.environment.clone(), is_limited: self.is_limited, probe: self.probe }
     }
 
     pub fn start(self) -> Pushonce {
@@ -230,7 +243,12 @@ fn port_of(api: &Api) -> u16 {
 }
 
 fn command(setup: &Setup) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+    let program = env!("CARGO_BIN_EXE_pushonce");
+    let mut command = Command::new(if setup.is_limited { "env" } else { program });
+    if setup.is_limited {
+        // What ignores a signal leaves it ignored in what it becomes.
+        command.args(["--ignore-signal=XFSZ", program]);
+    }
     command.arg("serve").arg("--config").arg(setup.directory.path().join("pushonce.toml"));
     command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
     // Where a file name is taken as relative to the working directory by mistake,
