@@ -16,7 +16,7 @@ use crate::ledger::{Claimed, Record, State};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust};
+use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust, without_body};
 
 impl Gate {
     pub(super) async fn pull(
@@ -69,8 +69,7 @@ impl Gate {
         self.known.insert(pull.key.clone(), digest.clone());
         let response = self.upstream.read_for_client(&caller.headers, &pull.method, &pull.key.repository, &digest).await?;
         if response.status() != StatusCode::OK {
-            // 304, 401, 403, a missing manifest, a redirect: the registry's to say.
-            return Ok(response.map(Into::into));
+            return without_digest(pull, response);
         }
         decision.accepted();
         if !is_unharmed(&pull.method, &digest, &response) {
@@ -137,6 +136,19 @@ impl Gate {
             }
         }
     }
+}
+
+/// What the registry says instead of the manifest: 304, 401, 403, a redirect. Its
+/// errors may name the digest, which the client did not ask for.
+fn without_digest(pull: Pull, response: Response<Bytes>) -> Result<Answer, Refusal> {
+    let status = response.status();
+    if status == StatusCode::NOT_FOUND {
+        return Err(Refusal::ManifestUnknown(pull.key));
+    }
+    if !(status.is_client_error() || status.is_server_error()) {
+        return Ok(response.map(Into::into));
+    }
+    Err(Refusal::Relayed(without_body(response)))
 }
 
 /// Whether a 200 carries the bytes that the digest names, or claims to for HEAD.
