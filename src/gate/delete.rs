@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response};
 
 use super::caller::Caller;
 use super::decision::Decision;
@@ -62,27 +62,19 @@ impl Gate {
                     return Err(Refusal::Delete { message, rule: verdict.rule });
                 }
                 let response = self.delete_upstream(caller, &delete).await?;
-                let is_gone = response.status() == StatusCode::NOT_FOUND && self.is_gone(caller, key, &record).await?;
-                if !(response.status().is_success() || is_gone) {
+                // Also 404, with which some registries answer whom they hide a tag
+                // from, leaves the tag sealed: that is safe, and burning is not.
+                if !response.status().is_success() {
                     return Err(Refusal::of_registry(response));
                 }
                 decision.accepted();
-                self.burn(key).await?;
+                self.burn(caller, key, &verdict).await?;
                 decision.verdict("deleted");
-                let mut answer: Answer = Response::new(Bytes::new().into());
-                *answer.status_mut() = StatusCode::ACCEPTED;
-                Ok(answer)
+                Ok(response.map(Into::into))
             }
             // Nothing that the gate holds: the registry answers for itself.
             _ => self.forward_delete(caller, &delete).await,
         }
-    }
-
-    /// Whether a delete that finds nothing was done by an earlier try that was not
-    /// finished. Some registries say 404 to whom they hide a tag, so the client must
-    /// be shown the manifest and not the tag.
-    async fn is_gone(&self, caller: &Caller, key: &TagKey, record: &Record) -> Result<bool, Refusal> {
-        Ok(self.pointer(caller, key, Trust::Client).await?.is_none() && self.visible(caller, &key.repository, record).await?)
     }
 
     /// Deletes a manifest, and with it every tag on it.
@@ -104,13 +96,13 @@ impl Gate {
         // From here on the ledger knows every immutable tag. The first look is the
         // long one, and others may push meanwhile; the second is made alone.
         self.tags_to_burn(caller, repository, digest).await?;
-        let _no_push_meanwhile = self.stripes.alone(repository).await;
+        let _no_push_meanwhile = self.locks.alone(repository, digest).await;
         let to_burn = self.tags_to_burn(caller, repository, digest).await?;
         let response = self.delete_upstream(caller, &delete).await?;
         if response.status().is_success() {
             decision.accepted();
-            for key in &to_burn {
-                self.burn(key).await?;
+            for (key, verdict) in &to_burn {
+                self.burn(caller, key, verdict).await?;
                 decision.verdict("deleted");
             }
         }
@@ -118,14 +110,20 @@ impl Gate {
     }
 
     /// The immutable tags that go with a manifest; refused where one may not.
-    async fn tags_to_burn(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<Vec<TagKey>, Refusal> {
+    async fn tags_to_burn(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Vec<(TagKey, Verdict)>, Refusal> {
         let mut to_burn = Vec::new();
         for (tag, record) in self.metrics.ledger("records", self.ledger.records(repository)).await? {
             let key = TagKey { repository: repository.clone(), tag };
             let verdict = self.policy.decide(&key.repository, &key.tag);
             let is_held = record.state != State::Burnt && verdict.is_immutable();
             if is_held && self.needs(caller, repository, &record.digest, digest).await? {
-                to_burn.push(self.may_go_with(caller, key, &verdict, &record, digest).await?);
+                self.may_go_with(caller, &key, &verdict, &record, digest).await?;
+                to_burn.push((key, verdict));
             }
         }
         Ok(to_burn)
@@ -135,16 +133,16 @@ impl Gate {
     async fn may_go_with(
         &self,
         caller: &Caller,
-        key: TagKey,
+        key: &TagKey,
         verdict: &Verdict,
         record: &Record,
         digest: &Digest,
-    ) -> Result<TagKey, Refusal> {
+    ) -> Result<(), Refusal> {
         if verdict.delete == DeleteRule::Allow && self.is_alias(caller, &key.repository, &record.digest, digest).await? {
-            return Ok(key);
+            return Ok(());
         }
         let (rule, manifest) = (&verdict.rule, digest.short());
-        let message = match (self.may_be_told(caller, &key, record).await?, verdict.delete) {
+        let message = match (self.may_be_told(caller, key, record).await?, verdict.delete) {
             (Told::All, DeleteRule::Allow) => format!("manifest {manifest}… is part of tag {key}; delete that tag first"),
             (Told::All, DeleteRule::Deny) => {
                 format!("manifest {manifest}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted")
@@ -229,12 +227,13 @@ impl Gate {
 
     async fn adopt_before_delete(&self, caller: &Caller, key: &TagKey) -> Result<Option<Record>, Refusal> {
         let Some(found) = self.pointer(caller, key, Trust::OrService).await? else { return Ok(None) };
-        Ok(Some(self.metrics.ledger("adopt", self.ledger.adopt(key, &found, self.clock.now())).await?))
+        self.adopt(caller, key, &found).await.map(Some)
     }
 
-    async fn burn(&self, key: &TagKey) -> Result<(), Refusal> {
+    async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict) -> Result<(), Refusal> {
         self.metrics.ledger("burn", self.ledger.burn(key, self.clock.now())).await?;
         self.known.invalidate(key);
+        tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");
         Ok(())
     }
 

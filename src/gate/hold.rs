@@ -76,9 +76,8 @@ impl Gate {
                 }
             }
         }
-        let repeated = claimants.iter().all(|claimant| claimant.sealed);
-        if !claimants.is_empty() {
-            decision.verdict(if repeated { "repeated" } else { "pushed" });
+        if !claimants.is_empty() && claimants.iter().all(|claimant| claimant.sealed) {
+            decision.verdict("repeated");
         }
         Ok(claimants)
     }
@@ -160,8 +159,7 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
         let Claimant { judged, claim, .. } = claimant;
-        let yielding = self.ledger.yield_to(claim, found, self.clock.now());
-        let record = self.metrics.ledger("yield", yielding).await?;
+        let record = self.yield_to(caller, claim, found).await?;
         self.accept_or_refuse(caller, &judged, record, content, decision).await
     }
 
@@ -182,7 +180,7 @@ impl Gate {
     }
 
     async fn point_and_confirm(&self, caller: &Caller, claimant: Claimant, content: &Content) -> Result<(), Refusal> {
-        let Claimant { claim, sealed, needs_pointing, .. } = claimant;
+        let Claimant { judged, claim, sealed, needs_pointing } = claimant;
         if needs_pointing {
             let response = self.upstream.point(&caller.headers, &claim, content).await?;
             if !response.status().is_success() {
@@ -191,6 +189,7 @@ impl Gate {
                 }
                 return Err(Refusal::of_registry(response));
             }
+            self.drift.settled(&judged.key);
         }
         if !sealed {
             self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;

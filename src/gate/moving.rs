@@ -19,7 +19,6 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Result<Answer, Refusal> {
-        decision.verdict("moved");
         match free.first() {
             Some(judged) => self.move_tag(caller, judged, content, decision).await,
             None => Err(Refusal::Internal("a push by tag named no tag".to_owned())),

@@ -122,7 +122,7 @@ impl Upstream {
         repository: &RepositoryName,
         content: &Content,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        self.put(caller, repository, content.digest.as_str(), content, true).await
+        as_stored(self.put(caller, repository, content.digest.as_str(), content, true).await?, content)
     }
 
     /// Points an immutable tag at the bytes it was claimed for.
@@ -131,7 +131,7 @@ impl Upstream {
             return Err(UpstreamError::Unusable(format!("{} is claimed for other bytes", claim.key())));
         }
         // Repeatable: whenever the request lands, it carries the claimed bytes.
-        self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await
+        as_stored(self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await?, content)
     }
 
     /// Points a tag that the policy lets move.
@@ -158,7 +158,7 @@ impl Upstream {
             headers.insert(CONTENT_TYPE, media_type.clone());
         }
         let target = target(repository, reference)?;
-        let body = RequestBody::Full(content.bytes.clone());
+        let body = RequestBody::full(content.bytes.clone());
         self.forward_whole(Outgoing { method: Method::PUT, target, headers, body, repeatable }).await
     }
 
@@ -276,6 +276,17 @@ pub fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
         response.headers_mut().remove(name);
     }
     response.map(|_| Bytes::new())
+}
+
+/// Fails where the registry says that it stored other bytes than it was sent.
+fn as_stored(response: Response<Bytes>, content: &Content) -> Result<Response<Bytes>, UpstreamError> {
+    if response.status().is_success()
+        && let Some(said) = digest_header(&response)?
+        && !said.names(&content.bytes)
+    {
+        return Err(UpstreamError::Unusable(format!("the registry says that it stored {said} instead of {}", content.digest)));
+    }
+    Ok(response)
 }
 
 /// The digest that the registry says its answer has.

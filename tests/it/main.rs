@@ -1,6 +1,8 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod bad_input;
 mod clients;
+mod conformance;
 mod crash;
 mod gate;
 mod harness;
