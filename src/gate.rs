@@ -10,6 +10,7 @@ mod delete;
 mod drift;
 mod hold;
 mod intent;
+mod locks;
 mod moving;
 mod needs;
 mod pull;
@@ -36,9 +37,11 @@ use self::caller::Caller;
 use self::decision::Decision;
 use self::drift::DriftWatch;
 use self::intent::{Intent, Kind, Pass};
-use self::needs::{NeedsCache, Stripes};
+use self::locks::Locks;
+use self::needs::NeedsCache;
 use self::rights::Rights;
 use crate::answer::Answer;
+use crate::causes::with_causes;
 use crate::clock::{AttemptId, Clock};
 use crate::config::valid::{self, WhenLedgerIsDown};
 use crate::ledger::{Ledger, TagKey};
@@ -81,7 +84,7 @@ pub struct Gate {
     rights: Rights,
     drift: DriftWatch,
     needs: NeedsCache,
-    stripes: Stripes,
+    locks: Locks,
     /// Sealed tags seen before; asked only while the ledger gives no answer.
     known: Cache<TagKey, Digest>,
     uploads: Semaphore,
@@ -129,7 +132,7 @@ impl Gate {
             rights: Rights::new(),
             drift: DriftWatch::new(pulls.drift_check_interval),
             needs: NeedsCache::new(),
-            stripes: Stripes::default(),
+            locks: Locks::default(),
             known: Cache::new(MOST_KNOWN),
             uploads: Semaphore::new(server.max_uploads),
             tasks,
@@ -256,7 +259,7 @@ impl Gate {
             Ok(whole) if whole.len() > limit => Err(Refusal::TooLarge(limit)),
             Ok(whole) => Ok(whole),
             Err(cause) if cause.is::<LengthLimitError>() => Err(Refusal::TooLarge(limit)),
-            Err(cause) => Err(Refusal::Body(cause.to_string())),
+            Err(cause) => Err(Refusal::Body(with_causes(&*cause))),
         }
     }
 }
@@ -264,7 +267,8 @@ impl Gate {
 /// Adds a `Warning` that crane, oras, regctl and podman show (RFC 7234, section
 /// 5.5; distribution-spec, "Warnings").
 fn warn(answer: &mut Answer, text: &str) {
-    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    // Many clients read headers as Latin-1.
+    let quoted = text.replace('…', "...").replace('\\', "\\\\").replace('"', "\\\"");
     if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
         append_warning(answer, value);
     }

@@ -7,13 +7,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use tokio::time::sleep;
 
 use super::body::RequestBody;
-use super::{Outgoing, Upstream, UpstreamError, headers};
+use super::token::ServiceAccount;
+use super::{Outgoing, Upstream, UpstreamError, headers, is_denied};
+use crate::clock::AttemptId;
 use crate::ledger::{Claim, TagKey};
 use crate::oci::manifest::ACCEPT_EVERY_MANIFEST;
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -21,8 +23,8 @@ use crate::policy::Movable;
 
 pub const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// Pauses before a look-up is tried again. docker-registry answers 500 to a HEAD
-/// now and then while the tag is being written.
+/// Pauses before a look-up is tried again. docker-registry answers 500 to a
+/// read now and then while the tag or the manifest is being written.
 const RETRY_PAUSES: [Duration; 4] =
     [Duration::from_millis(20), Duration::from_millis(60), Duration::from_millis(180), Duration::from_millis(540)];
 
@@ -108,7 +110,7 @@ impl Upstream {
                 let media_type = response.headers().get(CONTENT_TYPE).cloned();
                 Ok(Fetched::Found(Content { digest: digest.clone(), media_type, bytes: response.into_body() }))
             }
-            _ => Ok(Fetched::Denied(response)),
+            _ => Ok(Fetched::Denied(without_body(response))),
         }
     }
 
@@ -120,7 +122,7 @@ impl Upstream {
         repository: &RepositoryName,
         content: &Content,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        self.put(caller, repository, content.digest.as_str(), content, true).await
+        as_stored(self.put(caller, repository, content.digest.as_str(), content, true).await?, content)
     }
 
     /// Points an immutable tag at the bytes it was claimed for.
@@ -129,7 +131,7 @@ impl Upstream {
             return Err(UpstreamError::Unusable(format!("{} is claimed for other bytes", claim.key())));
         }
         // Repeatable: whenever the request lands, it carries the claimed bytes.
-        self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await
+        as_stored(self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await?, content)
     }
 
     /// Points a tag that the policy lets move.
@@ -156,11 +158,46 @@ impl Upstream {
             headers.insert(CONTENT_TYPE, media_type.clone());
         }
         let target = target(repository, reference)?;
-        let body = RequestBody::Full(content.bytes.clone());
+        let body = RequestBody::full(content.bytes.clone());
         self.forward_whole(Outgoing { method: Method::PUT, target, headers, body, repeatable }).await
     }
 
-    /// Asks for a manifest until the answer is 200, 401, 403 or 404.
+    /// The registry's no to deletes of this client: asked with the digest of nothing,
+    /// which no registry holds. `None` where it would delete.
+    pub async fn refuses_deletes(
+        &self,
+        caller: &HeaderMap,
+        repository: &RepositoryName,
+    ) -> Result<Option<Response<Bytes>>, UpstreamError> {
+        let nothing = Digest::of(Algorithm::Sha256, AttemptId::random().as_bytes());
+        let target = target(repository, nothing.as_str())?;
+        let headers = headers::for_check(caller);
+        let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: true };
+        let response = self.forward_whole(outgoing).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(None),
+            status if status.is_client_error() => Ok(Some(without_body(response))),
+            status => Err(UpstreamError::Unexpected { method: Method::DELETE, what: format!("nothing in {repository}"), status }),
+        }
+    }
+
+    /// Reads a manifest by digest for a client, with the client's own headers but
+    /// whole and as stored, so that its bytes can be compared with the digest.
+    pub async fn read_for_client(
+        &self,
+        caller: &HeaderMap,
+        method: &Method,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let mut headers = caller.clone();
+        headers.remove(ACCEPT_ENCODING);
+        headers.remove(RANGE);
+        self.ask_patiently(method, &target(repository, digest.as_str())?, &headers).await
+    }
+
+    /// Asks for a manifest; the answer is 200, 401, 403 or 404.
     async fn look(
         &self,
         caller: &HeaderMap,
@@ -169,32 +206,87 @@ impl Upstream {
         reference: &str,
         trust: Trust,
     ) -> Result<Response<Bytes>, UpstreamError> {
+        let target = target(repository, reference)?;
+        let mut headers = headers::for_check(caller);
+        headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
+        let mut response = self.ask_patiently(&method, &target, &headers).await?;
+        if let Some(service) = self.service.as_ref().filter(|_| trust == Trust::OrService) {
+            if is_denied(response.status()) {
+                response = self.look_as(service, caller, &method, &target, repository).await?;
+                if is_denied(response.status()) {
+                    return Err(UpstreamError::ServiceDenied(response.status().as_u16()));
+                }
+            } else if response.status() == StatusCode::NOT_FOUND {
+                // A registry may say so to whom it hides what is there. Where the gate's
+                // own account sees no more, the client's word stands.
+                match self.look_as(service, caller, &method, &target, repository).await {
+                    Ok(seen) if seen.status() == StatusCode::OK => response = seen,
+                    Ok(_) => {}
+                    Err(cause) => {
+                        tracing::warn!(%repository, %cause, "an absent tag could not be confirmed with `upstream.username`")
+                    }
+                }
+            }
+        }
+        match response.status() {
+            StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(response),
+            status => Err(UpstreamError::Unexpected { method, what: format!("{repository} {reference}"), status }),
+        }
+    }
+
+    /// The same look with the gate's own account.
+    async fn look_as(
+        &self,
+        service: &ServiceAccount,
+        caller: &HeaderMap,
+        method: &Method,
+        target: &PathAndQuery,
+        repository: &RepositoryName,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let mut headers = headers::for_service(caller);
+        headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
+        service.sign(&mut headers, repository).await?;
+        self.ask_patiently(method, target, &headers).await
+    }
+
+    /// Sends a read again while the registry answers with an error of its own.
+    async fn ask_patiently(
+        &self,
+        method: &Method,
+        target: &PathAndQuery,
+        headers: &HeaderMap,
+    ) -> Result<Response<Bytes>, UpstreamError> {
         let mut pauses = RETRY_PAUSES.iter();
-        let mut service = self.service.as_ref().filter(|_| trust == Trust::OrService);
-        let mut asking = headers::for_check(caller);
         loop {
-            let mut headers = asking.clone();
-            headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
-            let target = target(repository, reference)?;
-            let outgoing = Outgoing { method: method.clone(), target, headers, body: RequestBody::empty(), repeatable: true };
+            let (method, target, headers) = (method.clone(), target.clone(), headers.clone());
+            let outgoing = Outgoing { method, target, headers, body: RequestBody::empty(), repeatable: true };
             let response = self.forward_whole(outgoing).await?;
-            let status = response.status();
-            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-                && let Some(service) = service.take()
-            {
-                asking = headers::for_service(caller);
-                service.sign(&mut asking, repository).await?;
-                continue;
-            }
-            if matches!(status, StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
-                return Ok(response);
-            }
             match pauses.next() {
-                Some(pause) if status.is_server_error() => sleep(*pause).await,
-                _ => return Err(UpstreamError::Unexpected { method, what: format!("{repository} {reference}"), status }),
+                Some(pause) if response.status().is_server_error() => sleep(*pause).await,
+                _ => return Ok(response),
             }
         }
     }
+}
+
+/// An error without its text, which may name what the gate asked for and the client
+/// did not.
+pub fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
+    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING] {
+        response.headers_mut().remove(name);
+    }
+    response.map(|_| Bytes::new())
+}
+
+/// Fails where the registry says that it stored other bytes than it was sent.
+fn as_stored(response: Response<Bytes>, content: &Content) -> Result<Response<Bytes>, UpstreamError> {
+    if response.status().is_success()
+        && let Some(said) = digest_header(&response)?
+        && !said.names(&content.bytes)
+    {
+        return Err(UpstreamError::Unusable(format!("the registry says that it stored {said} instead of {}", content.digest)));
+    }
+    Ok(response)
 }
 
 /// The digest that the registry says its answer has.

@@ -1,6 +1,8 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod bad_input;
 mod clients;
+mod conformance;
 mod crash;
 mod gate;
 mod harness;
@@ -9,3 +11,5 @@ mod hostile;
 mod large;
 mod operator;
 mod races;
+mod signing_in;
+mod who_may_see;

@@ -26,7 +26,7 @@ fn a_push_that_would_be_refused_passes_with_a_warning() {
     let pushed = proxy.push("web:1.4.0", &second);
     let warning = pushed.expect_created().header("warning").unwrap_or_else(|| panic!("no Warning\n{pushed}"));
     let expected = format!(
-        "299 - \"tag web:1.4.0 would be refused: rule \\\"releases\\\" (audit) makes it immutable, and it means {}…\"",
+        "299 - \"tag web:1.4.0 would be refused: rule \\\"releases\\\" (audit) makes it immutable, and it means {}...\"",
         &first.digest()[..19]
     );
     assert_eq!(warning, expected);

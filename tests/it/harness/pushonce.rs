@@ -78,6 +78,10 @@ impl Pushonce {
         PushonceBuilder { upstream, policy, settings, environment, is_limited: false, probe: "/readyz" }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The second listener.
     pub fn admin(&self) -> &Api {
         &self.admin

@@ -58,7 +58,7 @@ impl Case {
         ];
         for (name, value) in automatic {
             let name_of = |header: &&str| header.trim_start_matches('-').split(':').next().is_some_and(|own| own == name);
-            if let Some(value) = value.filter(|_| !own.iter().any(|header| name_of(&header))) {
+            if let Some(value) = value.filter(|_| !own.iter().any(name_of)) {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
         }
