@@ -15,7 +15,13 @@ use crate::oci::{Digest, RepositoryName};
 use crate::policy::{Delete as DeleteRule, Verdict};
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{Listed, Outgoing, Trust};
+use crate::upstream::{Fetched, Listed, Outgoing, Trust};
+
+/// How much a refusal may tell.
+enum Told {
+    All,
+    NoName,
+}
 
 impl Gate {
     /// Deletes a tag. An immutable tag that its rule lets go is deleted upstream
@@ -41,15 +47,16 @@ impl Gate {
         }
         let record = match self.metrics.ledger("lookup", self.ledger.lookup(key)).await? {
             Some(record) => Some(record),
-            None => self.adopt_before_delete(caller, key).await?,
+            None => match self.adopt_before_delete(caller, key).await {
+                Ok(record) => record,
+                Err(refusal) => return Err(self.unless_no_delete(caller, &key.repository, refusal).await),
+            },
         };
         match record {
             Some(record) if record.state != State::Burnt => {
                 decision.digest(&record.digest);
                 if verdict.delete == DeleteRule::Deny {
-                    if !self.visible(caller, &key.repository, &record).await? {
-                        return Err(Refusal::ManifestUnknown(delete.what));
-                    }
+                    self.may_be_told(caller, key, &record).await?;
                     decision.accepted();
                     let message = format!("tag {key} is immutable (rule \"{}\") and cannot be deleted", verdict.rule);
                     return Err(Refusal::Delete { message, rule: verdict.rule });
@@ -82,7 +89,9 @@ impl Gate {
         if !self.policy.may_hold_immutable(repository) {
             return self.forward_delete(caller, &delete).await;
         }
-        self.adopt_unknown_tags(caller, repository).await?;
+        if let Err(refusal) = self.adopt_unknown_tags(caller, repository, digest).await {
+            return Err(self.unless_no_delete(caller, repository, refusal).await);
+        }
 
         // From here on the ledger knows every immutable tag. The first look is the
         // long one, and others may push meanwhile; the second is made alone.
@@ -129,21 +138,47 @@ impl Gate {
         record: &Record,
         digest: &Digest,
     ) -> Result<(), Refusal> {
-        let rule = &verdict.rule;
-        let is_shown = self.visible(caller, &key.repository, record).await?;
-        let is_itself = self.is_alias(caller, &key.repository, &record.digest, digest).await?;
-        let message = match (verdict.delete, is_itself) {
-            (DeleteRule::Allow, true) => return Ok(()),
-            _ if !is_shown => return Err(Refusal::ManifestUnknown(key.clone())),
-            (DeleteRule::Allow, false) => format!("manifest {}… is part of tag {key}; delete that tag first", digest.short()),
-            (DeleteRule::Deny, _) => {
-                format!(
-                    "manifest {}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted",
-                    digest.short()
-                )
+        if verdict.delete == DeleteRule::Allow && self.is_alias(caller, &key.repository, &record.digest, digest).await? {
+            return Ok(());
+        }
+        let (rule, manifest) = (&verdict.rule, digest.short());
+        let message = match (self.may_be_told(caller, key, record).await?, verdict.delete) {
+            (Told::All, DeleteRule::Allow) => format!("manifest {manifest}… is part of tag {key}; delete that tag first"),
+            (Told::All, DeleteRule::Deny) => {
+                format!("manifest {manifest}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted")
             }
+            (Told::NoName, _) => format!("manifest {manifest}… is needed by an immutable tag and cannot be deleted"),
         };
         Err(Refusal::Delete { message, rule: Arc::clone(rule) })
+    }
+
+    /// What the refusal of a delete may tell: the tag to whom the registry shows what
+    /// it means, and that there is one to whom it lets delete, where the gate looks
+    /// with an account of its own. To everybody else it is the registry's own answer.
+    async fn may_be_told(&self, caller: &Caller, key: &TagKey, record: &Record) -> Result<Told, Refusal> {
+        match self.visible(caller, &key.repository, record).await {
+            Ok(true) => Ok(Told::All),
+            Ok(false) => Err(Refusal::ManifestUnknown(key.clone())),
+            Err(Refusal::Relayed(denial)) => match self.upstream.refuses_deletes(&caller.headers, &key.repository).await? {
+                Some(no) => Err(Refusal::Relayed(no)),
+                None if self.upstream.has_service_account() => Ok(Told::NoName),
+                None => Err(Refusal::Relayed(denial)),
+            },
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A look that was denied, or the registry's own no to deletes. Whoever may not
+    /// delete gets the same no whatever the ledger knows, and so learns nothing of it.
+    async fn unless_no_delete(&self, caller: &Caller, repository: &RepositoryName, refusal: Refusal) -> Refusal {
+        if !matches!(refusal, Refusal::Relayed(_)) {
+            return refusal;
+        }
+        match self.upstream.refuses_deletes(&caller.headers, repository).await {
+            Ok(Some(no)) => Refusal::Relayed(no),
+            Ok(None) => refusal,
+            Err(cause) => cause.into(),
+        }
     }
 
     /// A blob may be part of an immutable tag, and only the registry knows.
@@ -166,9 +201,18 @@ impl Gate {
     }
 
     /// Enters every immutable tag of the repository that the ledger has not met.
-    async fn adopt_unknown_tags(&self, caller: &Caller, repository: &RepositoryName) -> Result<(), Refusal> {
+    /// A registry that knows no tags may hide them: then it must show the client the
+    /// manifest at least.
+    async fn adopt_unknown_tags(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<(), Refusal> {
         let tags = match self.upstream.tags(&caller.headers, repository).await? {
             Listed::Tags(tags) => tags,
+            Listed::Unknown(response) => {
+                return match self.upstream.shows(&caller.headers, repository, digest).await? {
+                    Fetched::Found(_) => Ok(()),
+                    Fetched::Absent => Err(Refusal::Relayed(response)),
+                    Fetched::Denied(denial) => Err(Refusal::Relayed(denial)),
+                };
+            }
             Listed::Denied(response) => return Err(Refusal::Relayed(response)),
         };
         for tag in tags {

@@ -47,7 +47,10 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
         if record.state == State::Open && !record.digest.names(&content.bytes) {
-            record = self.roll_forward(caller, &judged.key, &record.digest).await?;
+            record = match self.roll_forward(caller, &judged.key, &record.digest).await {
+                Ok(record) => record,
+                Err(refusal) => return Err(self.unless_denied(caller, &judged.key.repository, content, decision, refusal).await),
+            };
         }
         if means(&record, content) {
             return Ok(());

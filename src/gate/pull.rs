@@ -16,7 +16,7 @@ use crate::ledger::{Claimed, Record, State};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust};
+use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust, without_body};
 
 impl Gate {
     pub(super) async fn pull(
@@ -77,7 +77,7 @@ impl Gate {
                     StatusCode::NOT_FOUND => decision.verdict("missing"),
                     _ => decision.verdict("relayed"),
                 }
-                return Ok(response.map(Into::into));
+                return Ok(without_digest(caller, pull, response));
             }
         }
         if !is_unharmed(&pull.method, &digest, &response) {
@@ -141,6 +141,18 @@ impl Gate {
             }
         }
     }
+}
+
+/// What the registry says instead of the manifest: 304, 401, 403, a redirect. Its
+/// errors may name the digest, which the client did not ask for.
+fn without_digest(caller: &Caller, pull: Pull, response: Response<Bytes>) -> Answer {
+    let status = response.status();
+    let refusal = match status {
+        StatusCode::NOT_FOUND => Refusal::ManifestUnknown(pull.key),
+        _ if status.is_client_error() || status.is_server_error() => Refusal::Relayed(without_body(response)),
+        _ => return response.map(Into::into),
+    };
+    refusal.into_answer(&caller.request_id)
 }
 
 /// Whether a 200 carries the bytes that the digest names, or claims to for HEAD.

@@ -11,3 +11,5 @@ mod hostile;
 mod large;
 mod operator;
 mod races;
+mod signing_in;
+mod who_may_see;
