@@ -78,12 +78,12 @@ fn secrets_of_lines(text: &str) -> Vec<Range<usize>> {
     let mut secrets = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
-        let names = word.find_iter(line).enumerate().filter(|(index, name)| {
-            let follows = line[name.end()..].trim_start_matches(['"', '\'', ' ', '\t', ']']);
-            *index == 0 || follows.starts_with(['=', ':'])
+        let names = word.find_iter(line).filter(|name| {
+            let begins = !line[..name.start()].trim_start().contains([' ', '\t']);
+            begins || line[name.end()..].trim_start_matches(['"', '\'', ' ', '\t', ']']).starts_with(['=', ':'])
         });
-        let mut names = names.filter(|(_, name)| is_secret(name.as_str()));
-        if let Some((_, name)) = names.next() {
+        let mut names = names.filter(|name| is_secret(name.as_str()));
+        if let Some(name) = names.next() {
             let rest = start + name.end();
             let quotes = ["\"\"\"", "'''"].into_iter().find(|quotes| line[name.end()..].matches(quotes).count() == 1);
             let end = match quotes.and_then(|quotes| Some((quotes, text[rest..].find(quotes)? + rest + quotes.len()))) {
@@ -132,6 +132,7 @@ mod tests {
             ("url = \"http://ada:hunter2@host/\"", "url = \"http://***********@host/\""),
             ("url = \"ada:hunter2@host\"", "url = \"***********@host\""),
             ("[server]\npassthrough = [\"/token\"]\n", "[server]\npassthrough = [\"/token\"]\n"),
+            ("upstream.password 'hunter2'", "upstream.password '*******'"),
             ("password_file = \"secret\"", "password_file = \"secret\""),
         ] {
             assert_eq!(masked(text), shown);
