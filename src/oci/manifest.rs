@@ -1,5 +1,7 @@
 //! What a manifest says about itself, read no further than the gate needs.
 
+use std::collections::HashSet;
+
 use http::HeaderValue;
 use thiserror::Error;
 
@@ -127,7 +129,9 @@ fn parse_object(body: &[u8]) -> Result<Vec<(String, Json)>, ManifestError> {
 /// A key that two programs could read differently: one that stands twice in its
 /// object, or a meaningful one in other letters.
 fn ambiguous_key(object: &Object) -> Option<&str> {
-    let is_twin = |key: &str| object.iter().filter(|(other, _)| same_to_go(other, key)).count() > 1;
+    // A body of 4 MiB has room for half a million keys: each is folded once.
+    let mut seen = HashSet::new();
+    let mut is_twin = |key: &str| !seen.insert(folded(key));
     let is_disguised = |key: &str| MEANINGFUL.iter().any(|meaningful| same_to_go(key, meaningful) && key != *meaningful);
     let here = object.iter().map(|(key, _)| key.as_str()).find(|key| is_twin(key) || is_disguised(key));
     here.or_else(|| object.iter().find_map(|(_, value)| ambiguous_key_within(value)))
@@ -144,8 +148,11 @@ fn ambiguous_key_within(value: &Json) -> Option<&str> {
 /// Whether Go's `encoding/json`, which most registries use, takes the two keys
 /// for the same: it compares under Unicode case folding.
 fn same_to_go(left: &str, right: &str) -> bool {
-    let fold = |text: &str| text.chars().flat_map(char::to_uppercase).collect::<String>();
-    left == right || fold(left) == fold(right)
+    left == right || folded(left) == folded(right)
+}
+
+fn folded(key: &str) -> String {
+    key.chars().flat_map(char::to_uppercase).collect()
 }
 
 #[cfg(test)]

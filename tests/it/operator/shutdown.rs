@@ -80,6 +80,8 @@ fn a_running_upload_is_finished_before_it_ends() {
     let mut client = TcpStream::connect(api.address()).expect("a connection");
     let head = format!("PUT {target} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", api.address(), bytes.len());
     client.write_all(&[head.as_bytes(), &bytes[..50_000]].concat()).expect("the first half");
+    let runs = || (proxy.metric("pushonce_uploads", &[]) == 1.0).then_some(());
+    eventually(PATIENCE, "the upload runs", runs);
     thread::scope(|scope| {
         let ending = scope.spawn(|| proxy.terminate());
         until_it_refuses(&api);
