@@ -11,5 +11,6 @@ mod hostile;
 mod large;
 mod operator;
 mod races;
+mod secrets;
 mod signing_in;
 mod who_may_see;
