@@ -5,7 +5,7 @@ mod drain;
 mod framing;
 mod listener;
 mod tls;
-mod wire;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 

@@ -7,13 +7,13 @@
 pub mod body;
 mod connect;
 mod headers;
-mod location;
+pub(crate) mod location;
 mod manifests;
 mod pool;
 mod probe;
 mod side;
 mod tags;
-mod token;
+pub(crate) mod token;
 
 use std::fmt;
 use std::net::IpAddr;
