@@ -1,6 +1,7 @@
 //! The data listener: hyper, one service, one visible list of steps.
 
 mod connection;
+pub mod descriptors;
 mod drain;
 mod framing;
 mod listener;
