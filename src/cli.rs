@@ -39,6 +39,7 @@ type Environment = [(String, String)];
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the proxy in front of the registry
+    #[command(after_help = "Example:\n  pushonce serve --config config/pushonce.toml")]
     Serve {
         /// The server configuration
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
@@ -92,7 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Command::Explain { references, config } => match policy_of(&config, environment) {
             Ok((policy, file)) => match explain::explain(&policy, &file, &references) {
                 Ok(explanation) => done(&explanation),
-                Err(mistakes) => mistaken(&mistakes),
+                Err(mistakes) => mistaken(&format!("{mistakes}\n")),
             },
             Err(mistakes) => mistaken(&format!("{}\n", mistakes.render(color))),
         },

@@ -39,6 +39,7 @@ use self::intent::{Intent, Kind, Pass};
 use self::needs::{NeedsCache, Stripes};
 use self::rights::Rights;
 use crate::answer::Answer;
+use crate::causes::with_causes;
 use crate::clock::{AttemptId, Clock};
 use crate::config::valid::{self, WhenLedgerIsDown};
 use crate::ledger::{Ledger, TagKey};
@@ -53,6 +54,9 @@ pub use self::classify::classify;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const WARNING: HeaderName = http::header::WARNING;
+
+/// The most bytes that all warnings of an answer may have (distribution-spec, "Warnings").
+const MOST_WARNING_BYTES: usize = 4096;
 
 /// The most sealed tags that memory keeps for the time the ledger is down.
 const MOST_KNOWN: u64 = 100_000;
@@ -253,7 +257,7 @@ impl Gate {
             Ok(whole) if whole.len() > limit => Err(Refusal::TooLarge(limit)),
             Ok(whole) => Ok(whole),
             Err(cause) if cause.is::<LengthLimitError>() => Err(Refusal::TooLarge(limit)),
-            Err(cause) => Err(Refusal::Body(cause.to_string())),
+            Err(cause) => Err(Refusal::Body(with_causes(&*cause))),
         }
     }
 }
@@ -261,8 +265,17 @@ impl Gate {
 /// Adds a `Warning` that crane, oras, regctl and podman show (RFC 7234, section
 /// 5.5; distribution-spec, "Warnings").
 fn warn(answer: &mut Answer, text: &str) {
-    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    // Many clients read headers as Latin-1.
+    let quoted = text.replace('…', "...").replace('\\', "\\\\").replace('"', "\\\"");
     if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+        append_warning(answer, value);
+    }
+}
+
+/// Leaves out what would exceed the limit for all warnings of an answer together.
+fn append_warning(answer: &mut Answer, value: HeaderValue) {
+    let said: usize = answer.headers().get_all(WARNING).iter().map(HeaderValue::len).sum();
+    if said + value.len() <= MOST_WARNING_BYTES {
         answer.headers_mut().append(WARNING, value);
     }
 }

@@ -5,6 +5,7 @@ pub mod descriptors;
 mod drain;
 mod framing;
 mod listener;
+mod preface;
 mod tls;
 mod wire;
 

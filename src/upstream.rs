@@ -115,19 +115,24 @@ impl Upstream {
 
     /// A client's headers as every request on its behalf carries them.
     pub fn prepare(&self, headers: HeaderMap, peer: IpAddr, secure: bool) -> HeaderMap {
-        headers::for_upstream(headers, peer, secure, &self.forwarding)
+        let mut headers = headers::for_upstream(headers, peer, secure, &self.forwarding);
+        // HTTP/1.0 can do without `Host`, HTTP/1.1 cannot (RFC 9112, section 3.2).
+        if let (false, Ok(host)) = (headers.contains_key(HOST), HeaderValue::from_str(self.config.authority.as_str())) {
+            headers.insert(HOST, host);
+        }
+        headers
     }
 
     /// Sends a request and returns the answer as soon as its head is there.
     pub async fn forward(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {
         let method = outgoing.method.clone();
-        let host = outgoing.headers.get(HOST).cloned();
+        let hosts = [HOST, headers::X_FORWARDED_HOST].map(|name| outgoing.headers.get(name).cloned());
         let started = Instant::now();
         let result = self.exchange(outgoing).await;
         self.metrics.upstream(method.as_str(), result.is_ok(), started.elapsed());
         result.map(|mut response| {
             headers::remove_hop_by_hop(response.headers_mut());
-            location::rewrite(response.headers_mut(), &self.addresses(host.as_ref()));
+            location::rewrite(response.headers_mut(), &self.addresses(hosts.each_ref().map(Option::as_ref)));
             response
         })
     }
@@ -139,8 +144,8 @@ impl Upstream {
         timeout(limit, whole).await.unwrap_or(Err(UpstreamError::Unfinished(limit)))
     }
 
-    fn addresses<'a>(&'a self, host: Option<&'a HeaderValue>) -> Addresses<'a> {
-        Addresses { upstream: &self.config.authority, scheme: &self.config.scheme, host, prefix: &self.config.prefix }
+    fn addresses<'a>(&'a self, hosts: [Option<&'a HeaderValue>; 2]) -> Addresses<'a> {
+        Addresses { upstream: &self.config.authority, scheme: &self.config.scheme, hosts, prefix: &self.config.prefix }
     }
 
     async fn exchange(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {

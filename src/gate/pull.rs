@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, RANGE};
-use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::caller::Caller;
@@ -69,7 +67,7 @@ impl Gate {
         decision.verdict("pinned");
         decision.digest(&digest);
         self.known.insert(pull.key.clone(), digest.clone());
-        let response = self.fetch_pinned(caller, &pull, &digest).await?;
+        let response = self.upstream.read_for_client(&caller.headers, &pull.method, &pull.key.repository, &digest).await?;
         if response.status() != StatusCode::OK {
             // 304, 401, 403, a missing manifest, a redirect: the registry's to say.
             return Ok(response.map(Into::into));
@@ -88,17 +86,6 @@ impl Gate {
             warn(&mut answer, &warning);
         }
         Ok(answer)
-    }
-
-    async fn fetch_pinned(&self, caller: &Caller, pull: &Pull, digest: &Digest) -> Result<Response<Bytes>, Refusal> {
-        let target = format!("/v2/{}/manifests/{digest}", pull.key.repository);
-        let target = PathAndQuery::try_from(target).map_err(|cause| Refusal::Internal(cause.to_string()))?;
-        let mut headers = caller.headers.clone();
-        // The whole manifest, as stored: its bytes are compared with the digest.
-        headers.remove(ACCEPT_ENCODING);
-        headers.remove(RANGE);
-        let outgoing = Outgoing { method: pull.method.clone(), target, headers, body: RequestBody::empty(), repeatable: true };
-        Ok(self.upstream.forward_whole(outgoing).await?)
     }
 
     /// A tag that the ledger does not know yet is adopted as the registry shows it.

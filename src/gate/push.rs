@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, WARNING};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
-use super::Gate;
 use super::caller::Caller;
 use super::decision::Decision;
 use super::intent::Push;
+use super::{Gate, append_warning};
 use crate::answer::Answer;
 use crate::ledger::TagKey;
 use crate::oci::manifest::Manifest;
@@ -48,9 +48,7 @@ impl Gate {
         *answer.status_mut() = StatusCode::CREATED;
         for judged in free {
             let moved = self.move_tag(caller, &judged, &content, decision).await?;
-            moved.headers().get_all(WARNING).iter().for_each(|warning| {
-                answer.headers_mut().append(WARNING, warning.clone());
-            });
+            moved.headers().get_all(WARNING).iter().for_each(|warning| append_warning(&mut answer, warning.clone()));
         }
         if by_digest {
             name_tags(&mut answer, &push);

@@ -9,7 +9,7 @@ use super::Gate;
 use super::caller::{Caller, Credential};
 use super::decision::Decision;
 use crate::clock::AttemptId;
-use crate::ledger::{Record, TagKey};
+use crate::ledger::{Record, State, TagKey};
 use crate::oci::RepositoryName;
 use crate::policy::Verdict;
 use crate::refusal::{Immutable, Meaning, Refusal};
@@ -53,10 +53,14 @@ impl Gate {
             // A client that may push but not pull can only have got here where the
             // gate signs in by itself.
             Err(Refusal::Relayed(denial)) if !self.upstream.has_service_account() => return Refusal::Relayed(denial),
-            Ok(false) | Err(Refusal::Relayed(_)) => match self.digest_first(caller, &key.repository, content, decision).await {
-                Ok(_) => Meaning::Hidden,
-                Err(refusal) => return refusal,
-            },
+            shown @ (Ok(false) | Err(Refusal::Relayed(_))) => {
+                match self.digest_first(caller, &key.repository, content, decision).await {
+                    // What was deleted is there for nobody, and its refusal names no digest.
+                    Ok(_) if shown.is_ok() && record.state == State::Burnt => Meaning::from(record),
+                    Ok(_) => Meaning::Hidden,
+                    Err(refusal) => return refusal,
+                }
+            }
             Err(refusal) => return refusal,
         };
         decision.accepted();

@@ -19,17 +19,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::drain::Drain;
+use super::preface::Begun;
 use super::wire::Watched;
 use crate::answer::Answer;
 use crate::config::valid;
 use crate::gate::{Gate, Peer};
-
-/// The first bytes of HTTP/2 over cleartext with prior knowledge (RFC 9113,
-/// section 3.3); no method of HTTP/1 begins so.
-const PRIOR_KNOWLEDGE: &[u8; 4] = b"PRI ";
-
-/// The pause between two looks at a connection that has sent less than that.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Requests that a client of HTTP/2 may reset before they are answered; more end
 /// the connection (CVE-2023-44487).
@@ -79,21 +73,33 @@ impl Protocols {
         gate: Arc<Gate>,
         drain: &Drain,
     ) -> io::Result<()> {
-        let stream = timeout(self.header_timeout, TlsAcceptor::from(tls).accept(stream)).await??;
+        let stream = self.in_time(drain, TlsAcceptor::from(tls).accept(stream)).await?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let stream = self.in_time(drain, Begun::read(stream)).await?;
         let peer = Peer { address: peer, secure: true };
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        match (is_http2, stream.is_http2()) {
+            (true, true) => self.serve_http2(stream, peer, gate, drain).await,
+            (true, false) => Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP/2 was agreed on and is not spoken")),
+            (false, _) => self.serve_http1(stream, peer, gate, drain).await,
+        }
+    }
+
+    async fn serve_plain(&self, stream: TcpStream, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
+        let peer = Peer { address: peer, secure: false };
+        let stream = self.in_time(drain, Begun::read(stream)).await?;
+        if stream.is_http2() {
             self.serve_http2(stream, peer, gate, drain).await
         } else {
             self.serve_http1(stream, peer, gate, drain).await
         }
     }
 
-    async fn serve_plain(&self, stream: TcpStream, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
-        let peer = Peer { address: peer, secure: false };
-        if timeout(self.header_timeout, begins_http2(&stream)).await?? {
-            self.serve_http2(stream, peer, gate, drain).await
-        } else {
-            self.serve_http1(stream, peer, gate, drain).await
+    /// A step before the first request. hyper would wait for the preface of HTTP/2
+    /// without end, and shutdown for a client that sends nothing.
+    async fn in_time<T>(&self, drain: &Drain, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        tokio::select! {
+            done = timeout(self.header_timeout, step) => done?,
+            () = drain.begun() => Err(io::Error::other("no request had come when shutdown began")),
         }
     }
 
@@ -119,21 +125,6 @@ impl Protocols {
             async move { Ok::<Answer, Infallible>(super::answer(gate, request, peer, Ok(())).await) }
         });
         until_drained(self.http2.serve_connection(TokioIo::new(stream), service), drain).await
-    }
-}
-
-/// Whether the client begins with HTTP/2. Looks without taking.
-async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut seen = [0; PRIOR_KNOWLEDGE.len()];
-    loop {
-        let length = stream.peek(&mut seen).await?;
-        if length == 0 || !PRIOR_KNOWLEDGE.starts_with(&seen[..length]) {
-            return Ok(false);
-        }
-        if length == seen.len() {
-            return Ok(true);
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

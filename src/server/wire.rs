@@ -47,6 +47,16 @@ impl Verdicts {
 pub struct Watched<S> {
     stream: S,
     reader: Reader,
+    /// Why nothing is handed over any more.
+    failure: Option<&'static str>,
+}
+
+/// Bytes that are not framed plainly.
+#[derive(Debug)]
+struct Unframed {
+    cause: &'static str,
+    /// How many bytes at the end of what was read must not be handed over.
+    withheld: usize,
 }
 
 impl<S> Watched<S> {
@@ -54,7 +64,7 @@ impl<S> Watched<S> {
     pub fn new(stream: S, largest_head: usize) -> (Self, Verdicts) {
         let verdicts = Verdicts::default();
         let reader = Reader { state: State::Start(Vec::new()), verdicts: verdicts.clone(), largest_head };
-        (Self { stream, reader }, verdicts)
+        (Self { stream, reader, failure: None }, verdicts)
     }
 }
 
@@ -79,7 +89,7 @@ enum State {
 
 impl Reader {
     /// Reads along; fails where a body is not framed plainly.
-    fn read(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn read(&mut self, mut bytes: &[u8]) -> Result<(), Unframed> {
         while !bytes.is_empty() {
             match &mut self.state {
                 State::Over => return Ok(()),
@@ -97,8 +107,11 @@ impl Reader {
                     return self.read(&seen);
                 }
                 State::Head(head) => {
-                    let Some(rest) = head.read(bytes, self.largest_head)? else { return Ok(()) };
-                    bytes = rest;
+                    match head.read(bytes, self.largest_head) {
+                        Ok(Some(rest)) => bytes = rest,
+                        Ok(None) => return Ok(()),
+                        Err(cause) => return Err(Unframed { cause, withheld: bytes.len() }),
+                    }
                     let framing = head.judge();
                     self.verdicts.push(framing.map(drop));
                     self.state = match framing {
@@ -117,10 +130,12 @@ impl Reader {
                     }
                 }
                 State::Chunks(chunks) => {
-                    let (taken, is_whole) = chunks.read(bytes)?;
+                    let (taken, is_whole) = chunks.read(bytes);
                     bytes = &bytes[taken..];
-                    if is_whole {
-                        self.state = State::Head(Head::default());
+                    match is_whole {
+                        Ok(true) => self.state = State::Head(Head::default()),
+                        Ok(false) => {}
+                        Err(cause) => return Err(Unframed { cause, withheld: bytes.len() }),
                     }
                 }
             }
@@ -132,9 +147,22 @@ impl Reader {
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let watched = self.get_mut();
+        let refuse = |cause| Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, cause)));
+        if let Some(cause) = watched.failure {
+            return refuse(cause);
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut watched.stream).poll_read(cx, buf))?;
-        Poll::Ready(watched.reader.read(&buf.filled()[before..]))
+        if let Err(Unframed { cause, withheld }) = watched.reader.read(&buf.filled()[before..]) {
+            watched.failure = Some(cause);
+            // What came before is handed over first, so that a head in it is answered.
+            let good = buf.filled().len().saturating_sub(withheld).max(before);
+            buf.set_filled(good);
+            if good == before {
+                return refuse(cause);
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -9,8 +9,9 @@ pub struct Addresses<'a> {
     /// The registry's own authority.
     pub upstream: &'a Authority,
     pub scheme: &'a Scheme,
-    /// The `Host` that was sent to the registry, from which many build URLs.
-    pub host: Option<&'a HeaderValue>,
+    /// The `Host` and `X-Forwarded-Host` that were sent to the registry: many build
+    /// URLs from one of them.
+    pub hosts: [Option<&'a HeaderValue>; 2],
     /// The path prefix of the registry; empty for none.
     pub prefix: &'a str,
 }
@@ -55,8 +56,8 @@ impl Addresses<'_> {
     fn is_registry(&self, authority: &Authority, scheme: Option<&Scheme>) -> bool {
         let scheme = scheme.unwrap_or(self.scheme);
         let is_upstream = same_host(authority, self.upstream) && port(authority, scheme) == port(self.upstream, self.scheme);
-        let is_host = self.host.is_some_and(|host| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()));
-        is_upstream || is_host
+        let is_host = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+        is_upstream || self.hosts.into_iter().flatten().any(is_host)
     }
 
     /// Rewrites each `<…>` of a `Link` value (RFC 8288, section 3).
@@ -95,8 +96,8 @@ mod tests {
 
     fn rewritten(prefix: &str, name: &'static str, value: &str) -> String {
         let upstream = Authority::from_static("registry.internal:5001");
-        let host = HeaderValue::from_static("registry.example");
-        let addresses = Addresses { upstream: &upstream, scheme: &Scheme::HTTP, host: Some(&host), prefix };
+        let (host, forwarded) = (HeaderValue::from_static("registry.example"), HeaderValue::from_static("edge.example"));
+        let addresses = Addresses { upstream: &upstream, scheme: &Scheme::HTTP, hosts: [Some(&host), Some(&forwarded)], prefix };
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
         rewrite(&mut headers, &addresses);
@@ -113,6 +114,7 @@ mod tests {
             ("", "/v2/a/", "/v2/a/"),
             ("/registry", "/registry/v2/a/", "/v2/a/"),
             ("/registry", "http://registry.internal:5001/registry/v2/a/", "/v2/a/"),
+            ("/registry", "https://edge.example/registry/v2/a/", "/v2/a/"),
             ("/registry", "/registryv2/a/", "/registryv2/a/"),
             ("/registry", "/elsewhere/v2/a/", "/elsewhere/v2/a/"),
         ] {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RANGE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use tokio::time::sleep;
@@ -21,8 +21,8 @@ use crate::policy::Movable;
 
 pub const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// Pauses before a look-up is tried again. docker-registry answers 500 to a HEAD
-/// now and then while the tag is being written.
+/// Pauses before a look-up is tried again. docker-registry answers 500 to a
+/// read now and then while the tag or the manifest is being written.
 const RETRY_PAUSES: [Duration; 4] =
     [Duration::from_millis(20), Duration::from_millis(60), Duration::from_millis(180), Duration::from_millis(540)];
 
@@ -160,7 +160,22 @@ impl Upstream {
         self.forward_whole(Outgoing { method: Method::PUT, target, headers, body, repeatable }).await
     }
 
-    /// Asks for a manifest until the answer is 200, 401, 403 or 404.
+    /// Reads a manifest by digest for a client, with the client's own headers but
+    /// whole and as stored, so that its bytes can be compared with the digest.
+    pub async fn read_for_client(
+        &self,
+        caller: &HeaderMap,
+        method: &Method,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let mut headers = caller.clone();
+        headers.remove(ACCEPT_ENCODING);
+        headers.remove(RANGE);
+        self.ask_patiently(method, &target(repository, digest.as_str())?, &headers).await
+    }
+
+    /// Asks for a manifest; the answer is 200, 401, 403 or 404.
     async fn look(
         &self,
         caller: &HeaderMap,
@@ -169,29 +184,38 @@ impl Upstream {
         reference: &str,
         trust: Trust,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        let mut pauses = RETRY_PAUSES.iter();
-        let mut service = self.service.as_ref().filter(|_| trust == Trust::OrService);
-        let mut asking = headers::for_check(caller);
-        loop {
-            let mut headers = asking.clone();
+        let target = target(repository, reference)?;
+        let mut headers = headers::for_check(caller);
+        headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
+        let mut response = self.ask_patiently(&method, &target, &headers).await?;
+        let is_denied = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if let Some(service) = self.service.as_ref().filter(|_| is_denied && trust == Trust::OrService) {
+            let mut headers = headers::for_service(caller);
             headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
-            let target = target(repository, reference)?;
-            let outgoing = Outgoing { method: method.clone(), target, headers, body: RequestBody::empty(), repeatable: true };
+            service.sign(&mut headers, repository).await?;
+            response = self.ask_patiently(&method, &target, &headers).await?;
+        }
+        match response.status() {
+            StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(response),
+            status => Err(UpstreamError::Unexpected { method, what: format!("{repository} {reference}"), status }),
+        }
+    }
+
+    /// Sends a read again while the registry answers with an error of its own.
+    async fn ask_patiently(
+        &self,
+        method: &Method,
+        target: &PathAndQuery,
+        headers: &HeaderMap,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            let (method, target, headers) = (method.clone(), target.clone(), headers.clone());
+            let outgoing = Outgoing { method, target, headers, body: RequestBody::empty(), repeatable: true };
             let response = self.forward_whole(outgoing).await?;
-            let status = response.status();
-            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-                && let Some(service) = service.take()
-            {
-                asking = headers::for_service(caller);
-                service.sign(&mut asking, repository).await?;
-                continue;
-            }
-            if matches!(status, StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
-                return Ok(response);
-            }
             match pauses.next() {
-                Some(pause) if status.is_server_error() => sleep(*pause).await,
-                _ => return Err(UpstreamError::Unexpected { method, what: format!("{repository} {reference}"), status }),
+                Some(pause) if response.status().is_server_error() => sleep(*pause).await,
+                _ => return Ok(response),
             }
         }
     }

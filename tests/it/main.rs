@@ -1,5 +1,14 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod bad_input;
+mod clients;
+mod conformance;
+mod crash;
+mod gate;
 mod harness;
 mod harness_proof;
+mod hostile;
+mod large;
+mod operator;
+mod races;
 mod wire;

@@ -1,8 +1,6 @@
 //! A chunked body in its plainest form (RFC 9112, section 7.1): no extensions, no
 //! trailers, sizes of hexadecimal digits alone. No client of a registry sends more.
 
-use std::io;
-
 /// How far a chunked body has come.
 #[derive(Debug, Default)]
 pub struct Chunks {
@@ -38,8 +36,9 @@ impl Default for State {
 const MOST_DIGITS: u8 = 16;
 
 impl Chunks {
-    /// Reads along. Returns how many bytes belong to the body, and whether it ended.
-    pub fn read(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+    /// Reads along. Returns how many bytes belong to the body, and whether it ended
+    /// or what is wrong with the next byte.
+    pub fn read(&mut self, bytes: &[u8]) -> (usize, Result<bool, &'static str>) {
         let mut at = 0;
         while at < bytes.len() {
             if let State::Data { left } = self.state {
@@ -50,18 +49,21 @@ impl Chunks {
                 continue;
             }
             let is_last = matches!(self.state, State::LastLf);
-            self.state = self.state.after(bytes[at])?;
+            match self.state.after(bytes[at]) {
+                Ok(state) => self.state = state,
+                Err(cause) => return (at, Err(cause)),
+            }
             at += 1;
             if is_last {
-                return Ok((at, true));
+                return (at, Ok(true));
             }
         }
-        Ok((at, false))
+        (at, Ok(false))
     }
 }
 
 impl State {
-    fn after(self, byte: u8) -> io::Result<Self> {
+    fn after(self, byte: u8) -> Result<Self, &'static str> {
         match (self, byte) {
             (Self::Size { digits, value }, _) if byte.is_ascii_hexdigit() && digits < MOST_DIGITS => {
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
@@ -74,7 +76,7 @@ impl State {
             (Self::DataLf, b'\n') => Ok(Self::default()),
             (Self::LastCr, b'\r') => Ok(Self::LastLf),
             (Self::LastLf, b'\n') => Ok(Self::default()),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a chunk is malformed")),
+            _ => Err("a chunk is malformed"),
         }
     }
 }

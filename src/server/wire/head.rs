@@ -1,7 +1,5 @@
 //! The head of a request, judged by its raw bytes (RFC 9112, sections 2 to 6).
 
-use std::io;
-
 const END: &[u8] = b"\r\n\r\n";
 
 /// A head as far as it has come.
@@ -20,7 +18,7 @@ pub enum Framing {
 impl Head {
     /// Takes bytes up to the end of the head. Returns what comes behind it, or
     /// `None` where the end is not there yet.
-    pub fn read<'a>(&mut self, bytes: &'a [u8], largest: usize) -> io::Result<Option<&'a [u8]>> {
+    pub fn read<'a>(&mut self, bytes: &'a [u8], largest: usize) -> Result<Option<&'a [u8]>, &'static str> {
         let before = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         let from = before.saturating_sub(END.len() - 1);
@@ -32,9 +30,7 @@ impl Head {
                 self.bytes.truncate(end);
                 Ok(Some(&bytes[end - before..]))
             }
-            None if self.bytes.len() > largest => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, "the head of a request is too large"))
-            }
+            None if self.bytes.len() > largest => Err("the head of a request is too large"),
             None => Ok(None),
         }
     }

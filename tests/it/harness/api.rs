@@ -1,6 +1,7 @@
 //! The registry API as a test speaks it: `api.push("driftwood/web:1.4.0", &image)`.
 
 use std::io;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::exchange::Exchange;
 use super::http::{Endpoint, Request};
 use super::image::{Image, Manifest, sha256};
+use super::process::eventually;
 
 /// What real clients accept when they ask for a manifest, one header line each.
 const ACCEPT: [&str; 4] = [
@@ -116,10 +118,12 @@ impl Api {
         self.on_manifest("DELETE", name).send()
     }
 
-    /// The digest that a tag points at, if it exists.
+    /// The digest that a tag points at, if it exists. docker-registry answers 500
+    /// while it writes the tag, so it is asked until it can say.
     #[track_caller]
     pub fn tag_digest(&self, name: &str) -> Option<String> {
-        let answer = self.pull(name);
+        let sure = || Some(self.pull(name)).filter(|answer| answer.status != 500);
+        let answer = eventually(Duration::from_secs(5), "an answer other than 500", sure);
         if answer.status == 404 {
             return None;
         }

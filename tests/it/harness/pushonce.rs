@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,6 +51,8 @@ pub struct Pushonce {
 struct Setup {
     directory: TempDir,
     environment: Vec<(String, String)>,
+    host: &'static str,
+    is_limited: bool,
     /// The path on the second listener that answers 200 once it has started.
     probe: &'static str,
 }
@@ -58,7 +61,9 @@ pub struct PushonceBuilder {
     upstream: String,
     policy: String,
     settings: String,
+    host: &'static str,
     environment: Vec<(String, String)>,
+    is_limited: bool,
     probe: &'static str,
 }
 
@@ -71,7 +76,12 @@ impl Pushonce {
     /// A proxy in front of whatever answers at `url`.
     pub fn in_front_of(url: &str) -> PushonceBuilder {
         let (upstream, policy) = (url.to_owned(), POLICY.to_owned());
-        PushonceBuilder { upstream, policy, settings: String::new(), environment: Vec::new(), probe: "/readyz" }
+        let (settings, environment) = (String::new(), Vec::new());
+        PushonceBuilder { upstream, policy, settings, host: "127.0.0.1", environment, is_limited: false, probe: "/readyz" }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// The second listener.
@@ -89,16 +99,18 @@ impl Pushonce {
         self.process.terminate(PATIENCE)
     }
 
-    /// SIGHUP.
-    pub fn reload(&mut self) {
-        self.process.signal(rustix::process::Signal::HUP);
-    }
-
     /// Starts it again with the same files and ports, after a kill if it still runs.
     pub fn restart(&mut self) {
         self.process.kill9();
         let launched = launch(&self.setup, port_of(&self.api), port_of(&self.admin));
         self.process = launched.unwrap_or_else(|process| panic!("pushonce did not start again:\n{}", process.output()));
+    }
+
+    /// Lets no file of the process grow beyond `bytes`, or lifts that again: what
+    /// a full disk does to it.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = Pid::from_raw(self.process.pid().cast_signed());
+        prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None }).expect("a limit for an own child");
     }
 
     pub fn set_policy(&self, policy: &str) {
@@ -175,6 +187,19 @@ impl PushonceBuilder {
         self
     }
 
+    /// Lets clients reach it at another address than `127.0.0.1`, such as `[::1]`.
+    pub fn host(mut self, host: &'static str) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Starts it so that [`Pushonce::limit_files`] makes writes fail instead of
+    /// ending the process.
+    pub fn limitable(mut self) -> Self {
+        self.is_limited = true;
+        self
+    }
+
     /// Counts it as started once it lives, though it may not be ready: for an
     /// upstream that does not answer.
     pub fn unready(mut self) -> Self {
@@ -184,7 +209,7 @@ impl PushonceBuilder {
 
     fn setup(&self) -> Setup {
         let directory = tempfile::Builder::new().prefix("pushonce-it-proxy-").tempdir().expect("a temporary directory");
-        Setup { directory, environment: self.environment.clone(), probe: self.probe }
+        Setup { directory, environment: self.environment.clone(), host: self.host, is_limited: self.is_limited, probe: self.probe }
     }
 
     pub fn start(self) -> Pushonce {
@@ -193,7 +218,7 @@ impl PushonceBuilder {
             let (port, admin) = (free_port(), free_port());
             self.write_files(setup.directory.path(), port, admin);
             match launch(&setup, port, admin) {
-                Ok(process) => return Pushonce { api: api(port), admin: api(admin), process, setup },
+                Ok(process) => return Pushonce { api: api(self.host, port), admin: api("127.0.0.1", admin), process, setup },
                 // Somebody else was faster on a port.
                 Err(process) if process.output().contains("ddress already in use") => {}
                 Err(process) => panic!("pushonce did not start:\n{}", process.output()),
@@ -212,17 +237,17 @@ impl PushonceBuilder {
     /// The base is dotted keys only, so that a setting may add to any table.
     fn write_files(&self, directory: &Path, port: u16, admin: u16) {
         let config = format!(
-            "listen = \"127.0.0.1:{port}\"\nadmin.listen = \"127.0.0.1:{admin}\"\nupstream.url = \"{}\"\n\
+            "listen = \"{}:{port}\"\nadmin.listen = \"127.0.0.1:{admin}\"\nupstream.url = \"{}\"\n\
              ledger.url = \"sqlite:ledger.db\"\npolicy.file = \"policy.toml\"\nlog.format = \"json\"\n{}",
-            self.upstream, self.settings
+            self.host, self.upstream, self.settings
         );
         std::fs::write(directory.join("pushonce.toml"), config).expect("the configuration file");
         std::fs::write(directory.join("policy.toml"), &self.policy).expect("the policy file");
     }
 }
 
-fn api(port: u16) -> Api {
-    Api::new(Endpoint::plain(&format!("127.0.0.1:{port}")), "")
+fn api(host: &str, port: u16) -> Api {
+    Api::new(Endpoint::plain(&format!("{host}:{port}")), "")
 }
 
 fn port_of(api: &Api) -> u16 {
@@ -230,7 +255,12 @@ fn port_of(api: &Api) -> u16 {
 }
 
 fn command(setup: &Setup) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+    let program = env!("CARGO_BIN_EXE_pushonce");
+    let mut command = Command::new(if setup.is_limited { "env" } else { program });
+    if setup.is_limited {
+        // What ignores a signal leaves it ignored in what it becomes.
+        command.args(["--ignore-signal=XFSZ", program]);
+    }
     command.arg("serve").arg("--config").arg(setup.directory.path().join("pushonce.toml"));
     command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
     // Where a file name is taken as relative to the working directory by mistake,
@@ -242,7 +272,7 @@ fn command(setup: &Setup) -> Command {
 /// Starts the program and waits until it is ready; gives it back if it ended instead.
 fn launch(setup: &Setup, port: u16, admin: u16) -> Result<Process, Process> {
     let mut process = Process::spawn(command(setup), "this package", &setup.directory.path().join("log"));
-    let admin_api = api(admin);
+    let admin_api = api("127.0.0.1", admin);
     let running = eventually(PATIENCE, "pushonce is ready", || {
         if process.ended().is_some() {
             return Some(false);

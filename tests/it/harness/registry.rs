@@ -35,6 +35,7 @@ pub struct RegistryBuilder {
     basic_auth: bool,
     tls: bool,
     prefix: String,
+    says_what_it_understood: bool,
 }
 
 impl Registry {
@@ -55,6 +56,11 @@ impl Registry {
     /// The PEM file of the authority that signed the certificate; only with TLS.
     pub fn ca_file(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
+    }
+
+    /// What the registry logs; JSON with [`RegistryBuilder::says_what_it_understood`].
+    pub fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
     }
 
     /// Moves or makes a tag the way somebody with direct access would.
@@ -106,6 +112,12 @@ impl RegistryBuilder {
         Self { prefix: prefix.to_owned(), ..self }
     }
 
+    /// Logs for every request the repository, reference, digest or upload that it
+    /// was about to the registry, as JSON.
+    pub fn says_what_it_understood(self) -> Self {
+        Self { says_what_it_understood: true, ..self }
+    }
+
     pub fn start(self) -> Registry {
         let directory = tempfile::Builder::new().prefix("pushonce-it-registry-").tempdir().expect("a temporary directory");
         let path = directory.path();
@@ -122,10 +134,11 @@ impl RegistryBuilder {
         let auth = format!("auth:\n  htpasswd: {{realm: test, path: {directory}/htpasswd}}\n");
         let prefix = format!("  prefix: {}/\n", self.prefix);
         let optional = |wanted: bool, text: String| if wanted { text } else { String::new() };
+        let log = if self.says_what_it_understood { "level: debug, formatter: json" } else { "level: info" };
         // Port 0: the registry takes a free port and its log says which, so that
         // no two registries ever race for one.
         format!(
-            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+            "version: 0.1\nlog: {{{log}, accesslog: {{disabled: true}}}}\n\
              storage:\n  filesystem: {{rootdirectory: {directory}/data}}\n  delete: {{enabled: true}}\n\
              {}http:\n  addr: 127.0.0.1:0\n  secret: one-secret-so-that-uploads-survive-a-restart\n{}{}",
             optional(self.basic_auth, auth),
@@ -152,8 +165,9 @@ fn launch(directory: &Path) -> (Process, String) {
     (process, address)
 }
 
-/// An authority and a certificate for 127.0.0.1 signed by it. Returns the authority.
-fn write_certificates(directory: &Path) -> CertificateDer<'static> {
+/// An authority and a certificate for 127.0.0.1 signed by it: `ca.pem`, `server.pem`,
+/// `server.key`. Returns the authority.
+pub fn write_certificates(directory: &Path) -> CertificateDer<'static> {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters of an authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -5,7 +5,6 @@
 use crate::harness::{Image, Pushonce, Registry};
 
 #[test]
-#[ignore = "the program does not serve yet"]
 fn a_push_goes_through_and_a_changed_one_is_refused() {
     let registry = Registry::start();
     let proxy = Pushonce::start(&registry);
@@ -21,7 +20,6 @@ fn a_push_goes_through_and_a_changed_one_is_refused() {
 }
 
 #[test]
-#[ignore = "the program does not serve yet"]
 fn it_comes_back_after_a_kill_and_ends_when_told() {
     let mut registry = Registry::start();
     let mut proxy = Pushonce::in_front_of(&registry.url()).setting("server.drain_timeout = \"1s\"").start();
@@ -34,11 +32,11 @@ fn it_comes_back_after_a_kill_and_ends_when_told() {
     registry.stop();
     proxy.push("web:1.4.1", &Image::random()).expect_unavailable();
     registry.start_again();
+    proxy.push("web:1.4.1", &Image::random()).expect_created();
     assert!(proxy.terminate().success());
 }
 
 #[test]
-#[ignore = "the program does not serve yet"]
 fn it_lives_without_an_upstream_but_is_not_ready() {
     let proxy = Pushonce::in_front_of("http://127.0.0.1:1").environment("PUSHONCE_LOG__FILTER", "info").unready().start();
     proxy.admin().request("GET", "/readyz").send().expect(503);
@@ -46,18 +44,17 @@ fn it_lives_without_an_upstream_but_is_not_ready() {
 }
 
 #[test]
-#[ignore = "the program does not serve yet"]
-fn a_changed_policy_is_read_again() {
+fn a_policy_that_was_changed_holds_after_a_restart() {
     let registry = Registry::start();
     let mut proxy = Pushonce::in_front_of(&registry.url()).policy("default = \"mutable\"\n").start();
     proxy.push("web:1.4.0", &Image::random()).expect_created();
     proxy.set_policy("default = \"immutable\"\n");
-    proxy.reload();
+    proxy.restart();
+    proxy.push("web:1.4.0", &Image::random()).expect_refused();
     assert!(proxy.config_file().starts_with(proxy.directory()));
 }
 
 #[test]
-#[ignore = "the program does not serve yet"]
 fn a_configuration_that_is_wrong_ends_it_with_a_reason() {
     let failed = Pushonce::in_front_of("http://127.0.0.1:1").setting("no_such_key = 1").start_and_fail();
     failed.expect_said("no_such_key");

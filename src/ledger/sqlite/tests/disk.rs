@@ -69,28 +69,48 @@ async fn a_full_disk_acknowledges_nothing_and_recovers() {
     expect_exactly(&place.ledger(), &acknowledged).await;
 }
 
+/// A file system of a MiB in the place of a ledger; unmounted when dropped.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(directory: &'a Path) -> Self {
+        assert!(rustix::process::geteuid().is_root(), "this test mounts a tmpfs, which needs root: run the tests as root");
+        let disk = Self(directory);
+        disk.run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs"]);
+        disk
+    }
+
+    fn grow(&self) {
+        self.run("mount", &["-o", "remount,size=64m"]);
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let done = Command::new(program).args(arguments).arg(self.0).status().expect("it runs");
+        assert!(done.success(), "{program} {arguments:?}");
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
 /// The same with a file system that is really full, log and all.
 #[tokio::test]
-#[ignore = "mounts a tmpfs, which needs root"]
 async fn a_full_file_system_acknowledges_nothing_and_recovers() {
     let place = Place::new();
-    let directory = place.0.path();
-    let run = |program: &str, arguments: &[&str]| {
-        let done = Command::new(program).args(arguments).arg(directory).status().expect("it runs");
-        assert!(done.success(), "{program} {arguments:?}");
-    };
-    run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs"]);
+    let disk = SmallDisk::mount(place.0.path());
     let ledger = place.ledger();
     let mut acknowledged = fill(&ledger).await;
     expect_exactly(&ledger, &acknowledged).await;
 
-    run("mount", &["-o", "remount,size=64m"]);
+    disk.grow();
     sealed(&ledger, "web:after", "a", 2).await;
     acknowledged.push("web:after".to_owned());
     expect_exactly(&ledger, &acknowledged).await;
     drop(ledger);
     expect_exactly(&place.ledger(), &acknowledged).await;
-    run("umount", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

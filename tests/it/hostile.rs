@@ -1,0 +1,4 @@
+//! Requests that try to get past the gate.
+
+mod corpus;
+mod differential;

@@ -1,0 +1,8 @@
+//! What operators see and set: commands, health, metrics, logs, timeouts, ends.
+
+mod admin;
+mod commands;
+mod logs;
+mod proxying;
+mod shutdown;
+mod timeouts;
