@@ -6,6 +6,7 @@ mod drain;
 mod framing;
 mod listener;
 mod preface;
+mod stalled;
 mod tls;
 mod wire;
 

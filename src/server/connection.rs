@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::drain::Drain;
 use super::preface::Begun;
+use super::stalled::Stalled;
 use super::wire::Watched;
 use crate::answer::Answer;
 use crate::config::valid;
@@ -35,6 +36,7 @@ pub struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     header_timeout: Duration,
+    body_idle_timeout: Duration,
     header_limit: usize,
 }
 
@@ -50,12 +52,19 @@ impl Protocols {
             .max_pending_accept_reset_streams(MOST_RESETS)
             .keep_alive_interval(server.header_timeout)
             .adaptive_window(true);
-        Self { http1, http2, header_timeout: server.header_timeout, header_limit: server.header_limit }
+        Self {
+            http1,
+            http2,
+            header_timeout: server.header_timeout,
+            body_idle_timeout: server.body_idle_timeout,
+            header_limit: server.header_limit,
+        }
     }
 
     /// Serves a connection to its end. What goes wrong on it concerns its client
     /// alone.
     pub async fn serve(&self, stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>, gate: Arc<Gate>, drain: &Drain) {
+        let stream = Stalled::new(stream, self.body_idle_timeout);
         let served = match tls {
             Some(tls) => self.serve_tls(stream, peer.ip(), tls, gate, drain).await,
             None => self.serve_plain(stream, peer.ip(), gate, drain).await,
@@ -67,7 +76,7 @@ impl Protocols {
 
     async fn serve_tls(
         &self,
-        stream: TcpStream,
+        stream: Stalled<TcpStream>,
         peer: IpAddr,
         tls: Arc<ServerConfig>,
         gate: Arc<Gate>,
@@ -84,7 +93,7 @@ impl Protocols {
         }
     }
 
-    async fn serve_plain(&self, stream: TcpStream, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
+    async fn serve_plain(&self, stream: Stalled<TcpStream>, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
         let peer = Peer { address: peer, secure: false };
         let stream = self.in_time(drain, Begun::read(stream)).await?;
         if stream.is_http2() {
