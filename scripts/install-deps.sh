@@ -10,7 +10,7 @@ set -euo pipefail
 # for the embedded SQLite and for aws-lc, which comes with its assembly made.
 build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
-  skopeo:skopeo podman:podman buildah:buildah)
+  skopeo:skopeo podman:podman buildah:buildah curl:curl)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
 

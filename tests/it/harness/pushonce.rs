@@ -51,7 +51,7 @@ pub struct Pushonce {
 struct Setup {
     directory: TempDir,
     environment: Vec<(String, String)>,
-    host: &'static str,
+    ulimit: Option<&'static str>,
     is_limited: bool,
     /// The path on the second listener that answers 200 once it has started.
     probe: &'static str,
@@ -63,6 +63,7 @@ pub struct PushonceBuilder {
     settings: String,
     host: &'static str,
     environment: Vec<(String, String)>,
+    ulimit: Option<&'static str>,
     is_limited: bool,
     probe: &'static str,
 }
@@ -77,7 +78,16 @@ impl Pushonce {
     pub fn in_front_of(url: &str) -> PushonceBuilder {
         let (upstream, policy) = (url.to_owned(), POLICY.to_owned());
         let (settings, environment) = (String::new(), Vec::new());
-        PushonceBuilder { upstream, policy, settings, host: "127.0.0.1", environment, is_limited: false, probe: "/readyz" }
+        PushonceBuilder {
+            upstream,
+            policy,
+            settings,
+            host: "127.0.0.1",
+            environment,
+            ulimit: None,
+            is_limited: false,
+            probe: "/readyz",
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -193,6 +203,12 @@ impl PushonceBuilder {
         self
     }
 
+    /// Starts it below a limit of the shell, such as `-Sn 256` for open descriptors.
+    pub fn ulimit(mut self, limit: &'static str) -> Self {
+        self.ulimit = Some(limit);
+        self
+    }
+
     /// Starts it so that [`Pushonce::limit_files`] makes writes fail instead of
     /// ending the process.
     pub fn limitable(mut self) -> Self {
@@ -209,7 +225,13 @@ impl PushonceBuilder {
 
     fn setup(&self) -> Setup {
         let directory = tempfile::Builder::new().prefix("pushonce-it-proxy-").tempdir().expect("a temporary directory");
-        Setup { directory, environment: self.environment.clone(), host: self.host, is_limited: self.is_limited, probe: self.probe }
+        Setup {
+            directory,
+            environment: self.environment.clone(),
+            ulimit: self.ulimit,
+            is_limited: self.is_limited,
+            probe: self.probe,
+        }
     }
 
     pub fn start(self) -> Pushonce {
@@ -256,10 +278,16 @@ fn port_of(api: &Api) -> u16 {
 
 fn command(setup: &Setup) -> Command {
     let program = env!("CARGO_BIN_EXE_pushonce");
-    let mut command = Command::new(if setup.is_limited { "env" } else { program });
+    let mut command = Command::new(match (setup.is_limited, setup.ulimit) {
+        (true, _) => "env",
+        (_, Some(_)) => "sh",
+        _ => program,
+    });
+    // What ignores a signal, or has a limit, leaves both to what it becomes.
     if setup.is_limited {
-        // What ignores a signal leaves it ignored in what it becomes.
         command.args(["--ignore-signal=XFSZ", program]);
+    } else if let Some(limit) = setup.ulimit {
+        command.args(["-c", &format!("ulimit {limit} && exec \"$@\""), "sh", program]);
     }
     command.arg("serve").arg("--config").arg(setup.directory.path().join("pushonce.toml"));
     command.envs(setup.environment.iter().map(|(name, value)| (name, value)));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 
@@ -173,7 +173,10 @@ pub fn write_certificates(directory: &Path) -> CertificateDer<'static> {
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_certificate = authority.self_signed(&authority_key).expect("a certificate");
     let server_key = KeyPair::generate().expect("a key");
-    let server = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("parameters of a server");
+    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let mut server = CertificateParams::new(names).expect("parameters of a server");
+    // OpenSSL takes a certificate for self-signed where subject and issuer are alike.
+    server.distinguished_name.push(DnType::CommonName, "server of a test");
     let issuer = Issuer::new(authority, authority_key);
     let certificate = server.signed_by(&server_key, &issuer).expect("a certificate");
     let write = |name: &str, pem: String| std::fs::write(directory.join(name), pem).expect("a PEM file");
