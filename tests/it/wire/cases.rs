@@ -43,7 +43,12 @@ impl Case {
     /// Checks what the client got against the alternatives.
     #[track_caller]
     pub fn expect_client(&self, got: &[String], how: &str) {
-        assert!(self.client.iter().any(|wanted| wanted == got), "{} ({how}): the client got {got:?}, not {:?}", self.name, self.client);
+        assert!(
+            self.client.iter().any(|wanted| wanted == got),
+            "{} ({how}): the client got {got:?}, not {:?}",
+            self.name,
+            self.client
+        );
     }
 }
 

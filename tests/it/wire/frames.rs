@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::cases::unescape;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -155,7 +155,8 @@ fn digits(code: &[u8]) -> String {
     let (mut text, mut rest) = (String::new(), bits.as_str());
     while text.len() < 3 && rest.len() >= 5 {
         let five = u32::from_str_radix(&rest[..5], 2).expect("bits");
-        let (digit, used) = if five < 3 { (five, 5) } else { (u32::from_str_radix(&rest[..6], 2).expect("bits") - 0b011001 + 3, 6) };
+        let (digit, used) =
+            if five < 3 { (five, 5) } else { (u32::from_str_radix(&rest[..6], 2).expect("bits") - 0b011001 + 3, 6) };
         text.push(char::from_digit(digit, 10).unwrap_or('?'));
         rest = &rest[used..];
     }

@@ -87,7 +87,8 @@ fn expect_plain(request: &Recorded) {
     assert!(head.lines().skip(1).all(|line| line.is_empty() || !line.starts_with([' ', '\t'])), "a folded line: {head:?}");
     assert_eq!(request.headers("host").len(), 1, "{head:?}");
     assert!(request.headers("content-length").len() + request.headers("transfer-encoding").len() <= 1, "{head:?}");
-    for name in ["expect", "upgrade", "http2-settings", "te", "trailer", "keep-alive", "proxy-connection", "x-http-method-override"] {
+    for name in ["expect", "upgrade", "http2-settings", "te", "trailer", "keep-alive", "proxy-connection", "x-http-method-override"]
+    {
         assert!(request.header(name).is_none(), "{name} was passed on: {head:?}");
     }
 }
@@ -138,12 +139,12 @@ fn converse<'a>(proxy: &Pushonce, case: &Case, pieces: impl Iterator<Item = &'a 
         let answers = wanted.len() - 1;
         let mut is_open = true;
         while is_open && statuses(&answer).len() < answers {
-            is_open = read_more(&mut connection, &mut answer);
+            is_open = read_more(&case.name, &mut connection, &mut answer);
         }
         let target = ON_THE_SAME.trim_start_matches("GET ");
         let _ = write!(connection, "GET {target} HTTP/1.1\r\nHost: registry.example\r\nConnection: close\r\n\r\n");
     }
-    while read_more(&mut connection, &mut answer) {}
+    while read_more(&case.name, &mut connection, &mut answer) {}
     let _ = connection.shutdown(Shutdown::Both);
     let mut got = statuses(&answer);
     let served_one_more = is_kept && got.len() >= wanted.len() && got.last().is_some_and(|last| last == "200");
@@ -155,7 +156,7 @@ fn converse<'a>(proxy: &Pushonce, case: &Case, pieces: impl Iterator<Item = &'a 
 }
 
 /// Whether there may be more.
-fn read_more(connection: &mut TcpStream, answer: &mut Vec<u8>) -> bool {
+fn read_more(name: &str, connection: &mut TcpStream, answer: &mut Vec<u8>) -> bool {
     let started = Instant::now();
     connection.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let mut buffer = [0; 16 * 1024];
@@ -167,7 +168,7 @@ fn read_more(connection: &mut TcpStream, answer: &mut Vec<u8>) -> bool {
         }
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
             let text = String::from_utf8_lossy(answer);
-            panic!("the connection is still open after {:?} of silence: {text}", started.elapsed());
+            panic!("{name}: the connection is still open after {:?} of silence: {text}", started.elapsed());
         }
         Err(_) => false,
     }
@@ -176,7 +177,7 @@ fn read_more(connection: &mut TcpStream, answer: &mut Vec<u8>) -> bool {
 /// The status codes of a stream of answers, whose bodies never hold such a line.
 fn statuses(answer: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(answer);
-    let lines = text.match_indices("HTTP/1.1 ").filter_map(|(at, start)| text.get(at + start.len()..at + start.len() + 3));
+    let lines = text.match_indices("HTTP/1.").filter_map(|(at, _)| text.get(at + "HTTP/1.1 ".len()..at + "HTTP/1.1 200".len()));
     lines.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())).map(str::to_owned).collect()
 }
 
