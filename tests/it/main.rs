@@ -14,3 +14,4 @@ mod races;
 mod secrets;
 mod signing_in;
 mod who_may_see;
+mod wire;
