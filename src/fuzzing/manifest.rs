@@ -19,7 +19,8 @@ pub fn check(input: &[u8]) {
     };
     let stored = stored.expect("what may be pushed may be stored");
     assert_eq!(manifest.children(), stored.children());
-    assert!(!content_type.contains("manifest.v1") || !content_type.starts_with("application/vnd.docker.distribution"));
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
+    assert!(!essence.starts_with("application/vnd.docker.distribution.manifest.v1") && essence != "application/json");
 
     let value: Value = serde_json::from_slice(body).expect("JSON");
     assert_eq!(value["schemaVersion"], 2);
