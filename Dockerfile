@@ -20,7 +20,7 @@ COPY --from=builder /build/target/release/pushonce /usr/local/bin/pushonce
 COPY config/ /etc/pushonce/
 ENV PUSHONCE_LEDGER__URL=sqlite:/var/lib/pushonce/pushonce.db
 VOLUME /var/lib/pushonce
-# 5000: the registry API. 9090: health, metrics, release log; see [admin].
+# 5000: the registry API. 9090: health and metrics; see [admin].
 EXPOSE 5000 9090
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/pushonce"]

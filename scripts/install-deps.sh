@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages whose programs are missing, and nothing else.
+# Installs the Debian packages whose programs are missing. For the tests also the
+# registry clients that PyPI has, into target/python; nothing else.
 #
 #   scripts/install-deps.sh build|test|demo|lint ...
 #
@@ -10,7 +11,7 @@ set -euo pipefail
 # for the embedded SQLite and for aws-lc, which comes with its assembly made.
 build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
-  skopeo:skopeo podman:podman buildah:buildah curl:curl)
+  skopeo:skopeo podman:podman buildah:buildah containerd:containerd ctr:containerd curl:curl)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
 
@@ -24,11 +25,41 @@ fail() {
   exit 1
 }
 
+# Debian's own, whatever other Python stands before it on the path.
+python=/usr/bin/python3
+clients="$(cd "$(dirname "$0")/.." && pwd)"/tests/clients
+environment="$(dirname "$(dirname "$clients")")"/target/python
+
+# The clients of PyPI, with the versions and hashes that tests/clients names. The
+# list is copied last, so an installation that was cut off is made again.
+install_python_clients() {
+  local list="$environment/installed.txt"
+  if cat "$clients"/build-requirements.txt "$clients"/requirements.txt | cmp -s - "$list"; then
+    return
+  fi
+  echo "installing: registry clients of PyPI into $environment"
+  rm -rf "$environment"
+  "$python" -m venv "$environment"
+  local pip=("$environment/bin/python" -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps)
+  "${pip[@]}" --only-binary :all: --requirement "$clients"/build-requirements.txt
+  # Built with what was just installed, not with what pip would fetch for it.
+  "${pip[@]}" --no-build-isolation --requirement "$clients"/requirements.txt
+  cat "$clients"/build-requirements.txt "$clients"/requirements.txt >"$list"
+}
+
 packages=()
+python_clients=
 for purpose in "$@"; do
   case "$purpose" in
     build) needed=("${build[@]}") ;;
-    test) needed=("${test[@]}") ;;
+    test)
+      needed=("${test[@]}")
+      python_clients=yes
+      # Python alone comes without what makes a virtual environment.
+      if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        packages+=(python3 python3-venv)
+      fi
+      ;;
     demo) needed=("${demo[@]}") ;;
     lint) needed=("${lint[@]}") ;;
     *) fail "unknown purpose: $purpose" ;;
@@ -44,7 +75,10 @@ for purpose in "$@"; do
     packages+=(libc6-dev)
   fi
 done
-[ "${#packages[@]}" -gt 0 ] || exit 0
+if [ "${#packages[@]}" = 0 ]; then
+  [ -z "$python_clients" ] || install_python_clients
+  exit 0
+fi
 mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
 
 command -v apt-get >/dev/null || fail "this is no Debian; install what these packages hold: ${packages[*]}"
@@ -75,7 +109,10 @@ if [ -d /run/systemd/system ]; then
     case "$package" in
       docker.io) "${as_root[@]}" systemctl disable docker.service docker.socket containerd.service ;;
       docker-registry) "${as_root[@]}" systemctl disable docker-registry.service ;;
+      containerd) "${as_root[@]}" systemctl disable containerd.service ;;
       podman) "${as_root[@]}" systemctl disable podman.socket podman-auto-update.timer podman-restart.service ;;
     esac
   done
 fi
+
+[ -z "$python_clients" ] || install_python_clients

@@ -10,6 +10,7 @@ mod delete;
 mod drift;
 mod hold;
 mod intent;
+mod locks;
 mod moving;
 mod needs;
 mod pull;
@@ -36,7 +37,8 @@ use self::caller::Caller;
 use self::decision::Decision;
 use self::drift::DriftWatch;
 use self::intent::{Intent, Kind, Pass};
-use self::needs::{NeedsCache, Stripes};
+use self::locks::Locks;
+use self::needs::NeedsCache;
 use self::rights::Rights;
 use crate::answer::Answer;
 use crate::causes::with_causes;
@@ -82,7 +84,7 @@ pub struct Gate {
     rights: Rights,
     drift: DriftWatch,
     needs: NeedsCache,
-    stripes: Stripes,
+    locks: Locks,
     /// Sealed tags seen before; asked only while the ledger gives no answer.
     known: Cache<TagKey, Digest>,
     uploads: Semaphore,
@@ -130,7 +132,7 @@ impl Gate {
             rights: Rights::new(),
             drift: DriftWatch::new(pulls.drift_check_interval),
             needs: NeedsCache::new(),
-            stripes: Stripes::default(),
+            locks: Locks::default(),
             known: Cache::new(MOST_KNOWN),
             uploads: Semaphore::new(server.max_uploads),
             tasks,

@@ -4,6 +4,7 @@
 //! rest of the code never meets a name that a registry could read differently.
 
 pub mod error;
+mod json;
 pub mod manifest;
 pub mod name;
 pub mod reference;

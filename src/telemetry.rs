@@ -17,7 +17,8 @@ pub enum TelemetryError {
 
 /// Starts logging for the rest of the process.
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&log.filter)?;
+    // Its one line names a path of the machine that built it.
+    let filter = EnvFilter::try_new(&log.filter)?.add_directive("rusqlite_migration=warn".parse()?);
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter);
     match log.format {
         LogFormat::Text => subscriber.with_ansi(false).try_init(),

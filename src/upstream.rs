@@ -40,7 +40,7 @@ use crate::config::valid;
 use crate::metrics::Metrics;
 
 use self::connect::tls_settings;
-pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust};
+pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, without_body};
 pub use self::probe::{Probe, ProbeError};
 pub use self::side::SideError;
 pub use self::tags::Listed;
@@ -65,6 +65,8 @@ pub enum UpstreamError {
     Unusable(String),
     #[error("{0} cannot be sent in a request")]
     Target(String),
+    #[error("the registry does not let `upstream.username` look: it answered {0}")]
+    ServiceDenied(u16),
     #[error(transparent)]
     SignIn(#[from] SignInError),
     #[error("the client's body ended early: {0}")]
@@ -246,6 +248,11 @@ async fn gather(response: Response<ResponseBody>) -> Result<Response<Bytes>, Ups
     let (parts, body) = response.into_parts();
     let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|cause| UpstreamError::Broken(with_causes(&*cause)))?;
     Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
+/// Whether the registry wants other credentials.
+fn is_denied(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 /// Statuses after which the registry certainly did not carry the request out.

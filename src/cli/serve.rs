@@ -83,6 +83,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     }));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
 
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
     let admin = Admin { ledger, probe, metrics, drain: drain.clone() };
@@ -92,9 +93,13 @@ async fn run(config: Config) -> Result<(), ServeError> {
     tracing::info!(%address, admin = %admin_address, registry, policy, rules, "serving");
     let serving = tokio::spawn(listener.serve(drain.clone()));
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // Elsewhere the signal means a reload; here it must not end the process.
+            _ = hangup.recv() => tracing::warn!("a changed configuration is read at the next start; SIGHUP changes nothing"),
+        }
     }
     let limit = config.server.drain_timeout;
     tracing::info!(?limit, "shutting down: no new connections, running requests are finished");

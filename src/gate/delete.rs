@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response};
 
 use super::caller::Caller;
 use super::decision::Decision;
@@ -15,7 +15,13 @@ use crate::oci::{Digest, RepositoryName};
 use crate::policy::{Delete as DeleteRule, Verdict};
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{Listed, Outgoing, Trust};
+use crate::upstream::{Fetched, Listed, Outgoing, Trust};
+
+/// How much a refusal may tell.
+enum Told {
+    All,
+    NoName,
+}
 
 impl Gate {
     /// Deletes a tag. An immutable tag that its rule lets go is deleted upstream
@@ -41,28 +47,30 @@ impl Gate {
         }
         let record = match self.metrics.ledger("lookup", self.ledger.lookup(key)).await? {
             Some(record) => Some(record),
-            None => self.adopt_before_delete(caller, key).await?,
+            None => match self.adopt_before_delete(caller, key).await {
+                Ok(record) => record,
+                Err(refusal) => return Err(self.unless_no_delete(caller, &key.repository, refusal).await),
+            },
         };
         match record {
             Some(record) if record.state != State::Burnt => {
                 decision.digest(&record.digest);
                 if verdict.delete == DeleteRule::Deny {
-                    self.visible(caller, &key.repository, &record).await?;
+                    self.may_be_told(caller, key, &record).await?;
                     decision.accepted();
                     let message = format!("tag {key} is immutable (rule \"{}\") and cannot be deleted", verdict.rule);
                     return Err(Refusal::Delete { message, rule: verdict.rule });
                 }
                 let response = self.delete_upstream(caller, &delete).await?;
-                // 404: deleted by an earlier try that was not finished.
-                if !(response.status().is_success() || response.status() == StatusCode::NOT_FOUND) {
+                // Also 404, with which some registries answer whom they hide a tag
+                // from, leaves the tag sealed: that is safe, and burning is not.
+                if !response.status().is_success() {
                     return Err(Refusal::of_registry(response));
                 }
                 decision.accepted();
-                self.burn(key).await?;
+                self.burn(caller, key, &verdict).await?;
                 decision.verdict("deleted");
-                let mut answer: Answer = Response::new(Bytes::new().into());
-                *answer.status_mut() = StatusCode::ACCEPTED;
-                Ok(answer)
+                Ok(response.map(Into::into))
             }
             // Nothing that the gate holds: the registry answers for itself.
             _ => self.forward_delete(caller, &delete).await,
@@ -81,18 +89,20 @@ impl Gate {
         if !self.policy.may_hold_immutable(repository) {
             return self.forward_delete(caller, &delete).await;
         }
-        self.adopt_unknown_tags(caller, repository).await?;
+        if let Err(refusal) = self.adopt_unknown_tags(caller, repository, digest).await {
+            return Err(self.unless_no_delete(caller, repository, refusal).await);
+        }
 
         // From here on the ledger knows every immutable tag. The first look is the
         // long one, and others may push meanwhile; the second is made alone.
         self.tags_to_burn(caller, repository, digest).await?;
-        let _no_push_meanwhile = self.stripes.alone(repository).await;
+        let _no_push_meanwhile = self.locks.alone(repository, digest).await;
         let to_burn = self.tags_to_burn(caller, repository, digest).await?;
         let response = self.delete_upstream(caller, &delete).await?;
         if response.status().is_success() {
             decision.accepted();
-            for key in &to_burn {
-                self.burn(key).await?;
+            for (key, verdict) in &to_burn {
+                self.burn(caller, key, verdict).await?;
                 decision.verdict("deleted");
             }
         }
@@ -100,14 +110,20 @@ impl Gate {
     }
 
     /// The immutable tags that go with a manifest; refused where one may not.
-    async fn tags_to_burn(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<Vec<TagKey>, Refusal> {
+    async fn tags_to_burn(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Vec<(TagKey, Verdict)>, Refusal> {
         let mut to_burn = Vec::new();
         for (tag, record) in self.metrics.ledger("records", self.ledger.records(repository)).await? {
             let key = TagKey { repository: repository.clone(), tag };
             let verdict = self.policy.decide(&key.repository, &key.tag);
             let is_held = record.state != State::Burnt && verdict.is_immutable();
             if is_held && self.needs(caller, repository, &record.digest, digest).await? {
-                to_burn.push(self.may_go_with(caller, key, &verdict, &record, digest).await?);
+                self.may_go_with(caller, &key, &verdict, &record, digest).await?;
+                to_burn.push((key, verdict));
             }
         }
         Ok(to_burn)
@@ -117,25 +133,52 @@ impl Gate {
     async fn may_go_with(
         &self,
         caller: &Caller,
-        key: TagKey,
+        key: &TagKey,
         verdict: &Verdict,
         record: &Record,
         digest: &Digest,
-    ) -> Result<TagKey, Refusal> {
-        let rule = &verdict.rule;
-        self.visible(caller, &key.repository, record).await?;
-        let is_itself = self.is_alias(caller, &key.repository, &record.digest, digest).await?;
-        let message = match (verdict.delete, is_itself) {
-            (DeleteRule::Allow, true) => return Ok(key),
-            (DeleteRule::Allow, false) => format!("manifest {}… is part of tag {key}; delete that tag first", digest.short()),
-            (DeleteRule::Deny, _) => {
-                format!(
-                    "manifest {}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted",
-                    digest.short()
-                )
+    ) -> Result<(), Refusal> {
+        if verdict.delete == DeleteRule::Allow && self.is_alias(caller, &key.repository, &record.digest, digest).await? {
+            return Ok(());
+        }
+        let (rule, manifest) = (&verdict.rule, digest.short());
+        let message = match (self.may_be_told(caller, key, record).await?, verdict.delete) {
+            (Told::All, DeleteRule::Allow) => format!("manifest {manifest}… is part of tag {key}; delete that tag first"),
+            (Told::All, DeleteRule::Deny) => {
+                format!("manifest {manifest}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted")
             }
+            (Told::NoName, _) => format!("manifest {manifest}… is needed by an immutable tag and cannot be deleted"),
         };
         Err(Refusal::Delete { message, rule: Arc::clone(rule) })
+    }
+
+    /// What the refusal of a delete may tell: the tag to whom the registry shows what
+    /// it means, and that there is one to whom it lets delete, where the gate looks
+    /// with an account of its own. To everybody else it is the registry's own answer.
+    async fn may_be_told(&self, caller: &Caller, key: &TagKey, record: &Record) -> Result<Told, Refusal> {
+        match self.visible(caller, &key.repository, record).await {
+            Ok(true) => Ok(Told::All),
+            Ok(false) => Err(Refusal::ManifestUnknown(key.clone())),
+            Err(Refusal::Relayed(denial)) => match self.upstream.refuses_deletes(&caller.headers, &key.repository).await? {
+                Some(no) => Err(Refusal::Relayed(no)),
+                None if self.upstream.has_service_account() => Ok(Told::NoName),
+                None => Err(Refusal::Relayed(denial)),
+            },
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A look that was denied, or the registry's own no to deletes. Whoever may not
+    /// delete gets the same no whatever the ledger knows, and so learns nothing of it.
+    async fn unless_no_delete(&self, caller: &Caller, repository: &RepositoryName, refusal: Refusal) -> Refusal {
+        if !matches!(refusal, Refusal::Relayed(_)) {
+            return refusal;
+        }
+        match self.upstream.refuses_deletes(&caller.headers, repository).await {
+            Ok(Some(no)) => Refusal::Relayed(no),
+            Ok(None) => refusal,
+            Err(cause) => cause.into(),
+        }
     }
 
     /// A blob may be part of an immutable tag, and only the registry knows.
@@ -158,9 +201,18 @@ impl Gate {
     }
 
     /// Enters every immutable tag of the repository that the ledger has not met.
-    async fn adopt_unknown_tags(&self, caller: &Caller, repository: &RepositoryName) -> Result<(), Refusal> {
+    /// A registry that knows no tags may hide them: then it must show the client the
+    /// manifest at least.
+    async fn adopt_unknown_tags(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<(), Refusal> {
         let tags = match self.upstream.tags(&caller.headers, repository).await? {
             Listed::Tags(tags) => tags,
+            Listed::Unknown(response) => {
+                return match self.upstream.shows(&caller.headers, repository, digest).await? {
+                    Fetched::Found(_) => Ok(()),
+                    Fetched::Absent => Err(Refusal::Relayed(response)),
+                    Fetched::Denied(denial) => Err(Refusal::Relayed(denial)),
+                };
+            }
             Listed::Denied(response) => return Err(Refusal::Relayed(response)),
         };
         for tag in tags {
@@ -175,12 +227,13 @@ impl Gate {
 
     async fn adopt_before_delete(&self, caller: &Caller, key: &TagKey) -> Result<Option<Record>, Refusal> {
         let Some(found) = self.pointer(caller, key, Trust::OrService).await? else { return Ok(None) };
-        Ok(Some(self.metrics.ledger("adopt", self.ledger.adopt(key, &found, self.clock.now())).await?))
+        self.adopt(caller, key, &found).await.map(Some)
     }
 
-    async fn burn(&self, key: &TagKey) -> Result<(), Refusal> {
+    async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict) -> Result<(), Refusal> {
         self.metrics.ledger("burn", self.ledger.burn(key, self.clock.now())).await?;
         self.known.invalidate(key);
+        tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");
         Ok(())
     }
 

@@ -47,7 +47,10 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
         if record.state == State::Open && !record.digest.names(&content.bytes) {
-            record = self.roll_forward(caller, &judged.key, &record.digest).await?;
+            record = match self.roll_forward(caller, &judged.key, &record.digest).await {
+                Ok(record) => record,
+                Err(refusal) => return Err(self.unless_denied(caller, &judged.key.repository, content, decision, refusal).await),
+            };
         }
         if means(&record, content) {
             return Ok(());
@@ -73,9 +76,8 @@ impl Gate {
                 }
             }
         }
-        let repeated = claimants.iter().all(|claimant| claimant.sealed);
-        if !claimants.is_empty() {
-            decision.verdict(if repeated { "repeated" } else { "pushed" });
+        if !claimants.is_empty() && claimants.iter().all(|claimant| claimant.sealed) {
+            decision.verdict("repeated");
         }
         Ok(claimants)
     }
@@ -157,8 +159,7 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
         let Claimant { judged, claim, .. } = claimant;
-        let yielding = self.ledger.yield_to(claim, found, self.clock.now());
-        let record = self.metrics.ledger("yield", yielding).await?;
+        let record = self.yield_to(caller, claim, found).await?;
         self.accept_or_refuse(caller, &judged, record, content, decision).await
     }
 
@@ -179,7 +180,7 @@ impl Gate {
     }
 
     async fn point_and_confirm(&self, caller: &Caller, claimant: Claimant, content: &Content) -> Result<(), Refusal> {
-        let Claimant { claim, sealed, needs_pointing, .. } = claimant;
+        let Claimant { judged, claim, sealed, needs_pointing } = claimant;
         if needs_pointing {
             let response = self.upstream.point(&caller.headers, &claim, content).await?;
             if !response.status().is_success() {
@@ -188,6 +189,7 @@ impl Gate {
                 }
                 return Err(Refusal::of_registry(response));
             }
+            self.drift.settled(&judged.key);
         }
         if !sealed {
             self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;

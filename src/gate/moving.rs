@@ -19,7 +19,6 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Result<Answer, Refusal> {
-        decision.verdict("moved");
         match free.first() {
             Some(judged) => self.move_tag(caller, judged, content, decision).await,
             None => Err(Refusal::Internal("a push by tag named no tag".to_owned())),
@@ -61,14 +60,18 @@ impl Gate {
 
     /// What enforcing would have said. An audit must never break a push, so a failed
     /// look-up says nothing.
+    /// What the tag means is named only to whom the registry shows it.
     async fn audit(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, content: &Content) -> Option<String> {
-        match self.upstream.resolve(&caller.headers, key, Trust::OrService).await {
+        let mut looked = self.upstream.resolve(&caller.headers, key, Trust::Client).await;
+        let is_shown = matches!(looked, Ok(Resolved::Found(_)));
+        if !is_shown && self.upstream.has_service_account() {
+            looked = self.upstream.resolve(&caller.headers, key, Trust::OrService).await;
+        }
+        match looked {
             Ok(Resolved::Found(found)) if !found.names(&content.bytes) => {
+                let meaning = if is_shown { format!("it means {}…", found.short()) } else { "it was pushed before".to_owned() };
                 let rule = &verdict.rule;
-                Some(format!(
-                    "tag {key} would be refused: rule \"{rule}\" (audit) makes it immutable, and it means {}…",
-                    found.short()
-                ))
+                Some(format!("tag {key} would be refused: rule \"{rule}\" (audit) makes it immutable, and {meaning}"))
             }
             Ok(_) => None,
             Err(cause) => {

@@ -1,10 +1,8 @@
 //! What a manifest needs to stay whole: itself, and all that its index lists.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use moka::sync::Cache;
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Gate;
 use super::caller::Caller;
@@ -82,28 +80,5 @@ impl Gate {
         let links = Arc::new(Links { names, leaves: digests(leaves), indexes: digests(indexes) });
         self.needs.0.insert(digest.clone(), Arc::clone(&links));
         Ok(links)
-    }
-}
-
-/// Keeps deletes by digest and pushes of one repository apart, so that no push is
-/// confirmed whose manifest is being deleted. Repositories share a few locks.
-#[derive(Debug, Default)]
-pub struct Stripes {
-    hasher: RandomState,
-    locks: [RwLock<()>; 32],
-}
-
-impl Stripes {
-    pub async fn shared(&self, repository: &RepositoryName) -> RwLockReadGuard<'_, ()> {
-        self.lock(repository).read().await
-    }
-
-    pub async fn alone(&self, repository: &RepositoryName) -> RwLockWriteGuard<'_, ()> {
-        self.lock(repository).write().await
-    }
-
-    fn lock(&self, repository: &RepositoryName) -> &RwLock<()> {
-        let spread = usize::try_from(self.hasher.hash_one(repository) % 32).unwrap_or_default();
-        &self.locks[spread]
     }
 }

@@ -16,7 +16,7 @@ use crate::ledger::{Claimed, Record, State};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust};
+use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust, without_body};
 
 impl Gate {
     pub(super) async fn pull(
@@ -68,11 +68,18 @@ impl Gate {
         decision.digest(&digest);
         self.known.insert(pull.key.clone(), digest.clone());
         let response = self.upstream.read_for_client(&caller.headers, &pull.method, &pull.key.repository, &digest).await?;
-        if response.status() != StatusCode::OK {
-            // 304, 401, 403, a missing manifest, a redirect: the registry's to say.
-            return Ok(response.map(Into::into));
+        match response.status() {
+            StatusCode::OK => decision.accepted(),
+            // The registry's to say: not modified, denied, gone, elsewhere.
+            status => {
+                match status {
+                    StatusCode::NOT_MODIFIED => decision.accepted(),
+                    StatusCode::NOT_FOUND => decision.verdict("missing"),
+                    _ => decision.verdict("relayed"),
+                }
+                return Ok(without_digest(caller, pull, response));
+            }
         }
-        decision.accepted();
         if !is_unharmed(&pull.method, &digest, &response) {
             self.metrics.drift.inc();
             return Err(Refusal::Undecided(format!("the registry's content under {digest} has another digest")));
@@ -91,10 +98,7 @@ impl Gate {
     /// A tag that the ledger does not know yet is adopted as the registry shows it.
     async fn adopt_on_sight(&self, caller: &Caller, pull: &Pull) -> Result<Option<Record>, Refusal> {
         match self.pointer(caller, &pull.key, Trust::Client).await? {
-            Some(found) => {
-                let adopting = self.ledger.adopt(&pull.key, &found, self.clock.now());
-                Ok(Some(self.metrics.ledger("adopt", adopting).await?))
-            }
+            Some(found) => self.adopt(caller, &pull.key, &found).await.map(Some),
             None => Ok(None),
         }
     }
@@ -137,6 +141,18 @@ impl Gate {
             }
         }
     }
+}
+
+/// What the registry says instead of the manifest: 304, 401, 403, a redirect. Its
+/// errors may name the digest, which the client did not ask for.
+fn without_digest(caller: &Caller, pull: Pull, response: Response<Bytes>) -> Answer {
+    let status = response.status();
+    let refusal = match status {
+        StatusCode::NOT_FOUND => Refusal::ManifestUnknown(pull.key),
+        _ if status.is_client_error() || status.is_server_error() => Refusal::Relayed(without_body(response)),
+        _ => return response.map(Into::into),
+    };
+    refusal.into_answer(&caller.request_id)
 }
 
 /// Whether a 200 carries the bytes that the digest names, or claims to for HEAD.

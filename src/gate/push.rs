@@ -11,7 +11,7 @@ use super::{Gate, append_warning};
 use crate::answer::Answer;
 use crate::ledger::TagKey;
 use crate::oci::manifest::Manifest;
-use crate::oci::{Algorithm, Digest, RepositoryName};
+use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
 use crate::policy::Verdict;
 use crate::refusal::Refusal;
 use crate::upstream::Content;
@@ -27,10 +27,10 @@ pub(super) struct Judged {
 impl Gate {
     pub(super) async fn push(&self, caller: &Caller, push: Push, body: Bytes, decision: &mut Decision) -> Result<Answer, Refusal> {
         let by_digest = push.digest.is_some();
-        let content = read_content(caller, &push, body)?;
-        decision.about(&push.repository, push.tags.first().map_or(content.digest.as_str(), |tag| tag.as_str()));
+        let (content, manifests) = read_content(caller, &push, body)?;
+        decision.about(&push.repository, what_is_pushed(&push, &content));
         decision.digest(&content.digest);
-        let _no_delete_meanwhile = self.stripes.shared(&push.repository).await;
+        let _no_delete_meanwhile = self.locks.shared(&push.repository, &manifests).await;
 
         let (held, free) = self.judge(&push, decision);
         for judged in &held {
@@ -65,6 +65,7 @@ impl Gate {
         let (held, free): (Vec<_>, Vec<_>) = judged.partition(|judged| judged.verdict.is_immutable());
         if let Some(first) = held.first().or(free.first()) {
             decision.rule(&first.verdict);
+            decision.verdict(if held.is_empty() { "moved" } else { "pushed" });
         }
         (held, free)
     }
@@ -87,16 +88,29 @@ impl Gate {
     }
 }
 
-/// The manifest of a push: JSON of schema version 2, with the digest it is named by.
-fn read_content(caller: &Caller, push: &Push, bytes: Bytes) -> Result<Content, Refusal> {
+/// The manifest of a push: JSON of schema version 2, with the digest it is named
+/// by; and every manifest that it needs, itself among them.
+fn read_content(caller: &Caller, push: &Push, bytes: Bytes) -> Result<(Content, Vec<Digest>), Refusal> {
     let media_type = caller.headers.get(CONTENT_TYPE).cloned();
     let text = media_type.as_ref().map(|value| value.to_str().unwrap_or_default());
-    Manifest::parse(text, &bytes).map_err(Refusal::Manifest)?;
+    let manifest = Manifest::parse(text, &bytes).map_err(Refusal::Manifest)?;
     let algorithm = push.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
     let digest = Digest::of(algorithm, &bytes);
     match &push.digest {
         Some(named) if *named != digest => Err(Refusal::WrongDigest { named: named.clone(), found: digest }),
-        _ => Ok(Content { digest, media_type, bytes }),
+        _ => {
+            let children = manifest.children().iter().map(|child| child.digest.clone());
+            let manifests = children.chain([digest.clone()]).collect();
+            Ok((Content { digest, media_type, bytes }, manifests))
+        }
+    }
+}
+
+/// The tags of a push, or its digest where it has none; for the log.
+fn what_is_pushed(push: &Push, content: &Content) -> String {
+    match push.tags.as_slice() {
+        [] => content.digest.to_string(),
+        tags => tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(","),
     }
 }
 

@@ -52,7 +52,9 @@ impl Gate {
             Ok(true) => Meaning::from(record),
             // A client that may push but not pull can only have got here where the
             // gate signs in by itself.
-            Err(Refusal::Relayed(denial)) if !self.upstream.has_service_account() => return Refusal::Relayed(denial),
+            Err(Refusal::Relayed(denial)) if !self.upstream.has_service_account() => {
+                return self.unless_denied(caller, &key.repository, content, decision, Refusal::Relayed(denial)).await;
+            }
             shown @ (Ok(false) | Err(Refusal::Relayed(_))) => {
                 match self.digest_first(caller, &key.repository, content, decision).await {
                     // What was deleted is there for nobody, and its refusal names no digest.
@@ -66,6 +68,22 @@ impl Gate {
         decision.accepted();
         decision.means(&record.digest);
         Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning }))
+    }
+
+    /// `refusal`, or the registry's own no to this push. Whoever may not push gets the
+    /// same no whatever the ledger knows of the tag, and so learns nothing of it.
+    pub(super) async fn unless_denied(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        content: &Content,
+        decision: &mut Decision,
+        refusal: Refusal,
+    ) -> Refusal {
+        match self.digest_first(caller, repository, content, decision).await {
+            Err(denial @ Refusal::Relayed(_)) => denial,
+            _ => refusal,
+        }
     }
 
     /// Whether the registry shows this client what the record names.

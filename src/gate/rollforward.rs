@@ -33,7 +33,7 @@ impl Gate {
     pub(super) async fn settle_with(&self, caller: &Caller, claim: Claim, found: &Digest) -> Result<Record, Refusal> {
         match self.is_alias(caller, &claim.key().repository, claim.digest(), found).await {
             Ok(true) => self.confirm(claim).await,
-            Ok(false) => Ok(self.metrics.ledger("yield", self.ledger.yield_to(claim, found, self.clock.now())).await?),
+            Ok(false) => self.yield_to(caller, claim, found).await,
             Err(refusal) => {
                 self.withdraw(claim).await;
                 Err(refusal)
@@ -77,6 +77,31 @@ impl Gate {
 
     async fn confirm(&self, claim: Claim) -> Result<Record, Refusal> {
         Ok(self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?)
+    }
+
+    /// Ends a claim in favour of what the registry held before.
+    pub(super) async fn yield_to(&self, caller: &Caller, claim: Claim, found: &Digest) -> Result<Record, Refusal> {
+        if let Err(refusal) = self.check_held(caller, claim.key(), found).await {
+            self.withdraw(claim).await;
+            return Err(refusal);
+        }
+        Ok(self.metrics.ledger("yield", self.ledger.yield_to(claim, found, self.clock.now())).await?)
+    }
+
+    /// Enters a tag that the registry points at `found`.
+    pub(super) async fn adopt(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Record, Refusal> {
+        self.check_held(caller, key, found).await?;
+        Ok(self.metrics.ledger("adopt", self.ledger.adopt(key, found, self.clock.now())).await?)
+    }
+
+    /// A tag is bound for ever only to what the registry really has: one wrong
+    /// header must not burn it.
+    async fn check_held(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<(), Refusal> {
+        match self.upstream.fetch(&caller.headers, &key.repository, found).await? {
+            Fetched::Found(_) => Ok(()),
+            Fetched::Absent => Err(Refusal::Undecided(format!("the registry points {key} at {found}, which it does not hold"))),
+            Fetched::Denied(response) => Err(Refusal::Relayed(response)),
+        }
     }
 
     /// Where the registry points a tag; `None` where it does not know it.

@@ -1,10 +1,12 @@
 //! What a manifest says about itself, read no further than the gate needs.
 
+use std::collections::HashSet;
+
 use http::HeaderValue;
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::Digest;
+use super::json::Json;
 
 /// Every manifest type a registry may hold, and anything else. docker-registry
 /// answers 404, or the digest of a child, for an existing tag whose type is not
@@ -20,12 +22,14 @@ pub const ACCEPT_EVERY_MANIFEST: HeaderValue = HeaderValue::from_static(
 pub enum ManifestError {
     #[error("the manifest is empty")]
     Empty,
-    #[error("the manifest is not a JSON object: {0}")]
+    #[error("the manifest is not JSON: {0}")]
     NotJson(serde_json::Error),
+    #[error("the manifest is not a JSON object")]
+    NoObject,
     #[error("the manifest writes the key `{0}` twice or in other letters, so that two programs could read it differently")]
     AmbiguousKey(String),
     #[error("`schemaVersion` is {0}, not 2: manifests of schema version 1 carry the tag inside and cannot be checked")]
-    SchemaVersion(Value),
+    SchemaVersion(String),
     #[error(
         "Content-Type `{0}` is read as schema version 1 by registries: such manifests carry the tag inside and cannot be checked"
     )]
@@ -63,16 +67,16 @@ impl Manifest {
             return Err(ManifestError::MediaType(full.to_owned()));
         }
         let object = parse_object(body)?;
-        for key in object.keys() {
-            let twins = object.keys().filter(|other| same_to_go(other, key)).count();
-            let disguised = MEANINGFUL.iter().any(|meaningful| same_to_go(key, meaningful) && key != meaningful);
-            if twins > 1 || disguised {
-                return Err(ManifestError::AmbiguousKey(key.clone()));
-            }
+        if let Some(key) = ambiguous_key(&object) {
+            return Err(ManifestError::AmbiguousKey(key.to_owned()));
         }
-        match object.get("schemaVersion") {
-            Some(version) if *version == 2 && !object.contains_key("fsLayers") => Ok(Self::of(&object)),
-            version => Err(ManifestError::SchemaVersion(version.cloned().unwrap_or_default())),
+        let value = |name: &str| object.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        match value("schemaVersion") {
+            _ if value("fsLayers").is_some() => Err(ManifestError::SchemaVersion("that of `fsLayers`".to_owned())),
+            Some(Json::Number(2)) => Ok(Self::of(&object)),
+            Some(Json::Number(version)) => Err(ManifestError::SchemaVersion(version.to_string())),
+            Some(_) => Err(ManifestError::SchemaVersion("no number".to_owned())),
+            None => Err(ManifestError::SchemaVersion("missing".to_owned())),
         }
     }
 
@@ -81,9 +85,9 @@ impl Manifest {
         parse_object(body).map(|object| Self::of(&object))
     }
 
-    fn of(object: &Map<String, Value>) -> Self {
+    fn of(object: &Object) -> Self {
         let lists = object.iter().filter(|(key, _)| same_to_go(key, "manifests"));
-        let descriptors = lists.filter_map(|(_, list)| list.as_array()).flatten().filter_map(Value::as_object);
+        let descriptors = lists.filter_map(|(_, list)| list.as_array()).flatten().filter_map(Json::as_object);
         Self { children: descriptors.flat_map(children).collect() }
     }
 
@@ -96,9 +100,9 @@ impl Manifest {
 /// What one descriptor names; more than one digest only where its key is written
 /// in two ways. A digest of another algorithm cannot be named in a request, which
 /// is parsed as strictly, so it needs no guard.
-fn children(descriptor: &Map<String, Value>) -> Vec<Child> {
+fn children(descriptor: &Object) -> Vec<Child> {
     let texts = |name: &'static str| {
-        descriptor.iter().filter(move |(key, _)| same_to_go(key, name)).filter_map(|(_, value)| value.as_str())
+        descriptor.iter().filter(move |(key, _)| same_to_go(key, name)).filter_map(|(_, value)| value.as_text())
     };
     let mut media_types = texts("mediaType").peekable();
     let is_image = media_types.peek().is_some() && media_types.all(|media_type| IMAGE_MANIFESTS.contains(&media_type));
@@ -110,17 +114,45 @@ const IMAGE_MANIFESTS: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
 
 /// The keys that decide what a manifest is.
-const MEANINGFUL: [&str; 3] = ["schemaVersion", "manifests", "fsLayers"];
+const MEANINGFUL: [&str; 5] = ["schemaVersion", "manifests", "fsLayers", "digest", "mediaType"];
 
-fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ManifestError> {
-    serde_json::from_slice(body).map_err(ManifestError::NotJson)
+/// The keys of an object with their values, in the order they came.
+type Object = [(String, Json)];
+
+fn parse_object(body: &[u8]) -> Result<Vec<(String, Json)>, ManifestError> {
+    match serde_json::from_slice(body).map_err(ManifestError::NotJson)? {
+        Json::Object(object) => Ok(object),
+        _ => Err(ManifestError::NoObject),
+    }
+}
+
+/// A key that two programs could read differently: one that stands twice in its
+/// object, or a meaningful one in other letters.
+fn ambiguous_key(object: &Object) -> Option<&str> {
+    // A body of 4 MiB has room for half a million keys: each is folded once.
+    let mut seen = HashSet::new();
+    let mut is_twin = |key: &str| !seen.insert(folded(key));
+    let is_disguised = |key: &str| MEANINGFUL.iter().any(|meaningful| same_to_go(key, meaningful) && key != *meaningful);
+    let here = object.iter().map(|(key, _)| key.as_str()).find(|key| is_twin(key) || is_disguised(key));
+    here.or_else(|| object.iter().find_map(|(_, value)| ambiguous_key_within(value)))
+}
+
+fn ambiguous_key_within(value: &Json) -> Option<&str> {
+    match value {
+        Json::Object(object) => ambiguous_key(object),
+        Json::Array(values) => values.iter().find_map(ambiguous_key_within),
+        _ => None,
+    }
 }
 
 /// Whether Go's `encoding/json`, which most registries use, takes the two keys
 /// for the same: it compares under Unicode case folding.
 fn same_to_go(left: &str, right: &str) -> bool {
-    let fold = |text: &str| text.chars().flat_map(char::to_uppercase).collect::<String>();
-    left == right || fold(left) == fold(right)
+    left == right || folded(left) == folded(right)
+}
+
+fn folded(key: &str) -> String {
+    key.chars().flat_map(char::to_uppercase).collect()
 }
 
 #[cfg(test)]
@@ -162,10 +194,18 @@ mod tests {
     fn what_is_not_a_manifest_is_named() {
         let message = |body: &[u8]| Manifest::parse(Some(OCI), body).expect_err("refused").to_string();
         assert_eq!(message(b""), "the manifest is empty");
-        assert!(message(b"{").starts_with("the manifest is not a JSON object: "));
-        assert!(message(b"[]").starts_with("the manifest is not a JSON object: "));
-        assert!(message(b"{}").contains("`schemaVersion` is null"));
+        assert!(message(b"{").starts_with("the manifest is not JSON: "));
+        assert_eq!(message(b"[]"), "the manifest is not a JSON object");
+        assert!(message(b"{}").contains("`schemaVersion` is missing"));
         assert!(message(r#"{"schemaVersion":2,"\u017fchemaversion":1}"#.as_bytes()).contains("in other letters"));
-        assert!(message(br#"{"schemaVersion":2,"Manifests":[]}"#).contains("`Manifests`"));
+        for twice in [
+            r#"{"schemaVersion":1,"schemaVersion":2}"#,
+            r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#,
+            r#"{"schemaVersion":2,"Manifests":[]}"#,
+            r#"{"schemaVersion":2,"manifests":[{"digest":"a","digest":"b"}]}"#,
+            r#"{"schemaVersion":2,"manifests":[{"Digest":"a"}]}"#,
+        ] {
+            assert!(message(twice.as_bytes()).contains("twice or in other letters"), "{twice}");
+        }
     }
 }

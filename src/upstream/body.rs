@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep};
@@ -28,7 +29,7 @@ pub enum BodyError {
 #[derive(Debug)]
 pub enum RequestBody {
     /// Bytes at hand; empty for requests without a body.
-    Full(Bytes),
+    Full(Full<Bytes>),
     /// A client's body, passed on as it comes.
     Client(Watched),
 }
@@ -53,8 +54,12 @@ impl Progress {
 }
 
 impl RequestBody {
+    pub fn full(bytes: Bytes) -> Self {
+        Self::Full(Full::new(bytes))
+    }
+
     pub fn empty() -> Self {
-        Self::Full(Bytes::new())
+        Self::full(Bytes::new())
     }
 
     /// A client's body that may pause for `idle_limit`.
@@ -73,7 +78,7 @@ impl RequestBody {
     /// The same body once more, where its bytes are at hand.
     pub fn repeat(&self) -> Option<Self> {
         match self {
-            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
+            Self::Full(body) => Some(Self::Full(body.clone())),
             Self::Client(_) => None,
         }
     }
@@ -85,8 +90,7 @@ impl Body for RequestBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
-            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Full(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Client(body) => {
                 let frame = ready!(body.idle.poll(&mut body.inner, cx));
                 body.moved.0.fetch_add(1, Ordering::Relaxed);
@@ -97,14 +101,14 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Full(bytes) => bytes.is_empty(),
+            Self::Full(body) => body.is_end_stream(),
             Self::Client(body) => body.inner.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Full(body) => body.size_hint(),
             Self::Client(body) => body.inner.size_hint(),
         }
     }

@@ -1,6 +1,6 @@
 //! Rewrites `Location` and `Link`, so that clients stay on this side of the gate.
 
-use http::uri::{Authority, Scheme, Uri};
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, header};
 
 /// Which URLs mean the registry behind the gate.
@@ -39,22 +39,25 @@ impl Addresses<'_> {
         if url.starts_with('/') && !url.starts_with("//") {
             return self.without_prefix(url);
         }
-        let absolute = if url.starts_with("//") { format!("{}:{url}", self.scheme) } else { url.to_owned() };
-        let uri: Uri = absolute.parse().ok()?;
-        let authority = uri.authority()?;
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        self.is_registry(authority, uri.scheme()).then(|| self.without_prefix(path).unwrap_or_else(|| path.to_owned()))
+        // Split by hand: a path that is no legal one must not get past either.
+        let (scheme, rest) = match url.strip_prefix("//") {
+            Some(rest) => (self.scheme.clone(), rest),
+            None => url.split_once("://").and_then(|(scheme, rest)| Some((web_scheme(scheme)?, rest)))?,
+        };
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let authority: Authority = authority.rsplit('@').next()?.parse().ok()?;
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        self.is_registry(&authority, &scheme).then(|| self.without_prefix(&path).unwrap_or_else(|| own(&path)))
     }
 
     fn without_prefix(&self, path: &str) -> Option<String> {
         if self.prefix.is_empty() {
             return None;
         }
-        path.strip_prefix(self.prefix).filter(|rest| rest.starts_with('/')).map(str::to_owned)
+        path.strip_prefix(self.prefix).filter(|rest| rest.starts_with('/')).map(own)
     }
 
-    fn is_registry(&self, authority: &Authority, scheme: Option<&Scheme>) -> bool {
-        let scheme = scheme.unwrap_or(self.scheme);
+    fn is_registry(&self, authority: &Authority, scheme: &Scheme) -> bool {
         let is_upstream = same_host(authority, self.upstream) && port(authority, scheme) == port(self.upstream, self.scheme);
         let is_host = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
         is_upstream || self.hosts.into_iter().flatten().any(is_host)
@@ -80,6 +83,15 @@ impl Addresses<'_> {
         });
         rewritten.and_then(|text| HeaderValue::from_str(&text).ok()).unwrap_or_else(|| value.clone())
     }
+}
+
+fn web_scheme(text: &str) -> Option<Scheme> {
+    [Scheme::HTTP, Scheme::HTTPS].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+}
+
+/// A path that stays on this side: with `//` in front it would name a host.
+fn own(path: &str) -> String {
+    format!("/{}", path.trim_start_matches('/'))
 }
 
 fn same_host(left: &Authority, right: &Authority) -> bool {
@@ -111,6 +123,12 @@ mod tests {
             ("", "http://registry.example/v2/a/blobs/uploads/1", "/v2/a/blobs/uploads/1"),
             ("", "https://REGISTRY.example/v2/", "/v2/"),
             ("", "//registry.internal:5001/v2/", "/v2/"),
+            ("", "HTTP://Registry.Internal:5001/v2/", "/v2/"),
+            ("", "http://user@registry.internal:5001/v2/", "/v2/"),
+            ("", "http://registry.internal:5001?n=1", "/?n=1"),
+            ("", "http://registry.internal:5001/v2/<no legal path>", "/v2/<no legal path>"),
+            ("", "http://registry.internal:5001//other.example/", "/other.example/"),
+            ("/registry", "/registry//other.example/", "/other.example/"),
             ("", "/v2/a/", "/v2/a/"),
             ("/registry", "/registry/v2/a/", "/v2/a/"),
             ("/registry", "http://registry.internal:5001/registry/v2/a/", "/v2/a/"),

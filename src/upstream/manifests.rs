@@ -7,13 +7,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RANGE};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use tokio::time::sleep;
 
 use super::body::RequestBody;
-use super::{Outgoing, Upstream, UpstreamError, headers};
+use super::token::ServiceAccount;
+use super::{Outgoing, Upstream, UpstreamError, headers, is_denied};
+use crate::clock::AttemptId;
 use crate::ledger::{Claim, TagKey};
 use crate::oci::manifest::ACCEPT_EVERY_MANIFEST;
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -108,7 +110,7 @@ impl Upstream {
                 let media_type = response.headers().get(CONTENT_TYPE).cloned();
                 Ok(Fetched::Found(Content { digest: digest.clone(), media_type, bytes: response.into_body() }))
             }
-            _ => Ok(Fetched::Denied(response)),
+            _ => Ok(Fetched::Denied(without_body(response))),
         }
     }
 
@@ -120,7 +122,7 @@ impl Upstream {
         repository: &RepositoryName,
         content: &Content,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        self.put(caller, repository, content.digest.as_str(), content, true).await
+        as_stored(self.put(caller, repository, content.digest.as_str(), content, true).await?, content)
     }
 
     /// Points an immutable tag at the bytes it was claimed for.
@@ -129,7 +131,7 @@ impl Upstream {
             return Err(UpstreamError::Unusable(format!("{} is claimed for other bytes", claim.key())));
         }
         // Repeatable: whenever the request lands, it carries the claimed bytes.
-        self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await
+        as_stored(self.put(caller, &claim.key().repository, claim.key().tag.as_str(), content, true).await?, content)
     }
 
     /// Points a tag that the policy lets move.
@@ -156,8 +158,28 @@ impl Upstream {
             headers.insert(CONTENT_TYPE, media_type.clone());
         }
         let target = target(repository, reference)?;
-        let body = RequestBody::Full(content.bytes.clone());
+        let body = RequestBody::full(content.bytes.clone());
         self.forward_whole(Outgoing { method: Method::PUT, target, headers, body, repeatable }).await
+    }
+
+    /// The registry's no to deletes of this client: asked with the digest of nothing,
+    /// which no registry holds. `None` where it would delete.
+    pub async fn refuses_deletes(
+        &self,
+        caller: &HeaderMap,
+        repository: &RepositoryName,
+    ) -> Result<Option<Response<Bytes>>, UpstreamError> {
+        let nothing = Digest::of(Algorithm::Sha256, AttemptId::random().as_bytes());
+        let target = target(repository, nothing.as_str())?;
+        let headers = headers::for_check(caller);
+        let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: true };
+        let response = self.forward_whole(outgoing).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(None),
+            status if status.is_client_error() => Ok(Some(without_body(response))),
+            status => Err(UpstreamError::Unexpected { method: Method::DELETE, what: format!("nothing in {repository}"), status }),
+        }
     }
 
     /// Reads a manifest by digest for a client, with the client's own headers but
@@ -188,17 +210,43 @@ impl Upstream {
         let mut headers = headers::for_check(caller);
         headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
         let mut response = self.ask_patiently(&method, &target, &headers).await?;
-        let is_denied = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if let Some(service) = self.service.as_ref().filter(|_| is_denied && trust == Trust::OrService) {
-            let mut headers = headers::for_service(caller);
-            headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
-            service.sign(&mut headers, repository).await?;
-            response = self.ask_patiently(&method, &target, &headers).await?;
+        if let Some(service) = self.service.as_ref().filter(|_| trust == Trust::OrService) {
+            if is_denied(response.status()) {
+                response = self.look_as(service, caller, &method, &target, repository).await?;
+                if is_denied(response.status()) {
+                    return Err(UpstreamError::ServiceDenied(response.status().as_u16()));
+                }
+            } else if response.status() == StatusCode::NOT_FOUND {
+                // A registry may say so to whom it hides what is there. Where the gate's
+                // own account sees no more, the client's word stands.
+                match self.look_as(service, caller, &method, &target, repository).await {
+                    Ok(seen) if seen.status() == StatusCode::OK => response = seen,
+                    Ok(_) => {}
+                    Err(cause) => {
+                        tracing::warn!(%repository, %cause, "an absent tag could not be confirmed with `upstream.username`")
+                    }
+                }
+            }
         }
         match response.status() {
             StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(response),
             status => Err(UpstreamError::Unexpected { method, what: format!("{repository} {reference}"), status }),
         }
+    }
+
+    /// The same look with the gate's own account.
+    async fn look_as(
+        &self,
+        service: &ServiceAccount,
+        caller: &HeaderMap,
+        method: &Method,
+        target: &PathAndQuery,
+        repository: &RepositoryName,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let mut headers = headers::for_service(caller);
+        headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
+        service.sign(&mut headers, repository).await?;
+        self.ask_patiently(method, target, &headers).await
     }
 
     /// Sends a read again while the registry answers with an error of its own.
@@ -219,6 +267,26 @@ impl Upstream {
             }
         }
     }
+}
+
+/// An error without its text, which may name what the gate asked for and the client
+/// did not.
+pub fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
+    for name in [CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING] {
+        response.headers_mut().remove(name);
+    }
+    response.map(|_| Bytes::new())
+}
+
+/// Fails where the registry says that it stored other bytes than it was sent.
+fn as_stored(response: Response<Bytes>, content: &Content) -> Result<Response<Bytes>, UpstreamError> {
+    if response.status().is_success()
+        && let Some(said) = digest_header(&response)?
+        && !said.names(&content.bytes)
+    {
+        return Err(UpstreamError::Unusable(format!("the registry says that it stored {said} instead of {}", content.digest)));
+    }
+    Ok(response)
 }
 
 /// The digest that the registry says its answer has.

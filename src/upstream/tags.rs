@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use serde::Deserialize;
 
 use super::body::RequestBody;
-use super::{Outgoing, Upstream, UpstreamError, headers};
+use super::{Outgoing, Upstream, UpstreamError, headers, is_denied};
 use crate::oci::{RepositoryName, Tag};
 
 /// The most pages that are followed; a registry that sends more is broken.
@@ -16,8 +16,9 @@ const MOST_PAGES: usize = 10_000;
 /// The registry's list of tags.
 #[derive(Debug)]
 pub enum Listed {
-    /// Empty where the registry does not know the repository.
     Tags(Vec<Tag>),
+    /// The registry knows no such repository, or no tag in it, or hides it.
+    Unknown(Response<Bytes>),
     /// 401 or 403, to be relayed.
     Denied(Response<Bytes>),
 }
@@ -35,6 +36,8 @@ impl Upstream {
         let mut asking = headers::for_check(caller);
         let mut service = self.service.as_ref();
         let mut query = String::new();
+        // What the registry says to the client; to some it hides what is there.
+        let mut unknown = None;
         for _ in 0..MOST_PAGES {
             let target = format!("/v2/{repository}/tags/list{query}");
             let target = PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))?;
@@ -43,15 +46,20 @@ impl Upstream {
             let response = self.forward_whole(page).await?;
             match response.status() {
                 StatusCode::OK => {}
-                StatusCode::NOT_FOUND => return Ok(Listed::Tags(tags)),
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => match service.take() {
-                    Some(service) => {
+                status if is_denied(status) || status == StatusCode::NOT_FOUND => {
+                    if let Some(service) = service.take() {
                         asking = headers::for_service(caller);
                         service.sign(&mut asking, repository).await?;
+                        unknown = (status == StatusCode::NOT_FOUND).then_some(response);
                         continue;
                     }
-                    None => return Ok(Listed::Denied(response)),
-                },
+                    return match unknown {
+                        Some(unknown) => Ok(Listed::Unknown(unknown)),
+                        None if status == StatusCode::NOT_FOUND => Ok(Listed::Unknown(response)),
+                        None if self.service.is_some() => Err(UpstreamError::ServiceDenied(status.as_u16())),
+                        None => Ok(Listed::Denied(response)),
+                    };
+                }
                 status => {
                     return Err(UpstreamError::Unexpected { method: Method::GET, what: format!("{repository} tags/list"), status });
                 }

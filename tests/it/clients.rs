@@ -2,11 +2,19 @@
 //! shortcuts, and prints the refusal as a developer reads it.
 
 mod buildah;
+mod containerd;
 mod docker;
 mod document;
+mod habits;
+mod helm;
 mod multi_arch;
+mod oci_client;
 mod podman;
+mod python;
+mod referrers;
+mod sign_in;
 mod skopeo;
+mod uploads;
 
 use std::collections::BTreeMap;
 
@@ -59,7 +67,7 @@ impl Stage {
         let attempts = refused() - refused_before;
         assert!(attempts >= 1.0, "the proxy refused nothing\n{run}");
         assert_eq!(self.digest("1.4.0"), meant, "the registry has other bytes now\n{run}");
-        document::expect(&Row::read(command, &run, self.proxy.address(), attempts > 1.0));
+        Row::read(command, &run, self.proxy.address(), attempts > 1.0).expect();
         run
     }
 }
@@ -98,4 +106,23 @@ fn expect_pulled(stage: &Stage, client: &dyn Client) {
     for (tag, digest) in stage.digests() {
         assert_eq!(client.pulled_digest(&stage.name(&tag)), digest, "{} pulled {tag}", client.name());
     }
+}
+
+/// The story of every client that deletes: a tag goes by its digest, so a shortcut
+/// goes only while no release has the same one.
+fn tell_a_delete(client: &dyn Client, command: &str, delete: &dyn Fn(&str) -> Run) {
+    let stage = Stage::set();
+    client.build("first", "first");
+    for tag in TAGS {
+        client.push("first", &stage.name(tag)).expect_success();
+    }
+    let digests = stage.digests();
+    stage.expect_refused(command, "delete", || delete(&stage.name("1.4.0")));
+    delete(&stage.name("latest")).expect_failure();
+    assert_eq!(stage.digests(), digests);
+
+    client.build("second", "second");
+    client.push("second", &stage.name("latest")).expect_success();
+    delete(&stage.name("latest")).expect_success();
+    assert_eq!(stage.registry.tags(REPOSITORY), ["1.4", "1.4.0", "git-9f3c2a1"]);
 }

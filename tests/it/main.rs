@@ -11,4 +11,6 @@ mod hostile;
 mod large;
 mod operator;
 mod races;
+mod signing_in;
+mod who_may_see;
 mod wire;

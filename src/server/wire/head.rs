@@ -26,12 +26,12 @@ impl Head {
         // before hyper hands it over.
         let end = find_end(&self.bytes[from..]).map(|end| from + end);
         match end {
-            Some(end) => {
+            Some(end) if end <= largest => {
                 self.bytes.truncate(end);
                 Ok(Some(&bytes[end - before..]))
             }
-            None if self.bytes.len() > largest => Err("the head of a request is too large"),
-            None => Ok(None),
+            None if self.bytes.len() <= largest => Ok(None),
+            _ => Err("the head of a request is too large"),
         }
     }
 

@@ -80,8 +80,9 @@ fn a_manifest_under_another_digest_is_refused() {
 
 #[test]
 fn what_is_not_json_is_refused() {
-    expect_rejected(b"{ \"schemaVersion\": 2,", 400, "MANIFEST_INVALID", "the manifest is not a JSON object");
-    expect_rejected(b"\x00\xff\xfe", 400, "MANIFEST_INVALID", "the manifest is not a JSON object");
+    expect_rejected(b"{ \"schemaVersion\": 2,", 400, "MANIFEST_INVALID", "the manifest is not JSON");
+    expect_rejected(b"\x00\xff\xfe", 400, "MANIFEST_INVALID", "the manifest is not JSON");
+    expect_rejected(b"[]", 400, "MANIFEST_INVALID", "the manifest is not a JSON object");
 }
 
 #[test]

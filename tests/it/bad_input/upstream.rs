@@ -172,6 +172,19 @@ fn a_digest_that_is_none_decides_nothing() {
     proxy.push(TAG, &Image::random()).expect_refused();
 }
 
+#[test]
+fn a_push_that_the_registry_stored_as_something_else_is_not_acknowledged() {
+    let registry = Registry::start();
+    let relay = Relay::to(&registry);
+    let proxy = in_front_of(&relay);
+    let image = Image::random();
+    registry.put_tag_behind_the_back("driftwood/web:base", &image);
+    relay.changes(|answer| relay::set_digest(answer, &sha256(b"other")));
+    proxy.put_manifest(TAG, &image.manifest).expect_unavailable();
+    relay.heals();
+    expect_untouched(&proxy, &registry);
+}
+
 /// The connections of the proxy die whenever they are used a second time, as those
 /// do that a registry closes while the next request is on its way.
 #[test]

@@ -1,6 +1,6 @@
-//! docs/CLIENTS.md has a table of what each client prints on a refusal. Every row
-//! is compared with what the client just printed; with `UPDATE_DOCS=1` in the
-//! environment the row is written instead.
+//! docs/CLIENTS.md has a table of what each client prints on a refusal, and one of
+//! how each goes about a push. Every row is compared with what the client just
+//! did; with `UPDATE_DOCS=1` in the environment the row is written instead.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -10,21 +10,43 @@ use jiff::tz::TimeZone;
 
 use crate::harness::run::Run;
 
-/// Every command with a row.
-const COMMANDS: [&str; 9] = [
-    "buildah push",
-    "docker push",
-    "docker push --all-tags",
-    "podman manifest push --all",
-    "podman push",
-    "skopeo copy",
-    "skopeo copy --all",
-    "skopeo copy --all --preserve-digests",
-    "skopeo delete",
-];
+/// A table of the document: what stands before its rows, and their first cells.
+pub struct Table {
+    heading: &'static str,
+    keys: &'static [&'static str],
+}
 
-/// What stands before the rows.
-const HEADING: &str = "| command | what it prints | tries again |\n|---|---|---|\n";
+/// What each command prints when it is refused.
+pub static REFUSALS: Table = Table {
+    heading: "| command | what it prints | tries again |\n|---|---|---|\n",
+    keys: &[
+        "`buildah manifest push --all`",
+        "`buildah push`",
+        "`ctr images push`",
+        "`ctr images push` (index)",
+        "`docker push --all-tags`",
+        "`docker push`",
+        "`dxf del-alias`",
+        "`dxf push-blob`",
+        "`helm push`",
+        "`oci-client push`",
+        "`oras delete`",
+        "`oras push`",
+        "`podman manifest push --all`",
+        "`podman push`",
+        "`skopeo copy --all --preserve-digests`",
+        "`skopeo copy --all`",
+        "`skopeo copy`",
+        "`skopeo delete`",
+    ],
+};
+
+/// How each client goes about a push.
+pub static HABITS: Table = Table {
+    heading: "| client | version | looks first | the same again | requests when refused | uploads with | mounts | `Accept` of a pull |\n\
+              |---|---|---|---|---|---|---|---|\n",
+    keys: &["buildah", "ctr of containerd", "docker", "dxf", "helm (SDK)", "oci-client", "oras (Python SDK)", "podman", "skopeo"],
+};
 
 static FILE: Mutex<()> = Mutex::new(());
 
@@ -46,9 +68,13 @@ impl Row {
         Self { command: command.to_owned(), printed: same_date(&same_digests(&line)), retries }
     }
 
-    fn render(&self) -> String {
+    /// Compares the row with the document. What stands in brackets after a
+    /// command is no part of it.
+    #[track_caller]
+    pub fn expect(&self) {
         let Self { command, printed, retries } = self;
-        format!("| `{command}` | `{printed}` | {} |", if *retries { "yes" } else { "no" })
+        let key = command.split_once(" (").map_or(format!("`{command}`"), |(command, note)| format!("`{command}` ({note}"));
+        expect(&REFUSALS, &key, &format!("`{printed}` | {}", if *retries { "yes" } else { "no" }));
     }
 }
 
@@ -75,39 +101,45 @@ fn same_date(line: &str) -> String {
     format!("{before} since 2026-11-23{after}")
 }
 
-/// Compares the row of a command with the document.
+/// Compares one row with the document: its first cell and the rest.
 #[track_caller]
-pub fn expect(row: &Row) {
-    assert!(COMMANDS.contains(&row.command.as_str()), "`{}` has no row in the document", row.command);
+pub fn expect(table: &Table, key: &str, rest: &str) {
+    assert!(table.keys.contains(&key), "{key} has no row in the document");
     let guard = FILE.lock().unwrap_or_else(PoisonError::into_inner);
     let (path, text) = read();
-    let start = format!("| `{}` |", row.command);
-    let found = text.lines().find(|line| line.starts_with(&start)).unwrap_or_default();
-    let fresh = row.render();
+    let [before, rows, after] = table.part(&text);
+    let fresh = format!("| {key} | {rest} |");
+    let found = rows.lines().find(|row| key_of(row) == key).unwrap_or_default();
     #[expect(clippy::disallowed_methods, reason = "a switch for people, not a setting of the program")]
     if std::env::var("UPDATE_DOCS").is_ok_and(|value| value == "1") {
-        let rows = |line: &str| line.starts_with("| `");
-        let mut kept: Vec<String> =
-            text.lines().filter(|line| rows(line) && !line.starts_with(&start)).map(str::to_owned).collect();
-        kept.push(fresh);
-        kept.sort_by_key(|row| command_of(row).to_owned());
-        let (before, after) = text.split_once(HEADING).expect("a table");
-        let after: Vec<&str> = after.lines().skip_while(|line| rows(line)).collect();
-        std::fs::write(&path, format!("{before}{HEADING}{}\n{}\n", kept.join("\n"), after.join("\n"))).expect("the document");
+        let mut rows: Vec<&str> = rows.lines().filter(|row| key_of(row) != key).collect();
+        rows.push(&fresh);
+        rows.sort_by_key(|row| key_of(row));
+        std::fs::write(&path, format!("{before}{}\n{after}", rows.join("\n"))).expect("the document");
         return;
     }
     // Let go first: one row that differs must not hide the others.
     drop(guard);
     assert!(
         found == fresh,
-        "docs/CLIENTS.md does not say what `{}` prints.\n  it says: {found}\n  printed: {fresh}\n\
+        "docs/CLIENTS.md does not say how {key} behaves.\n  it says: {found}\n  now:     {fresh}\n\
          If the new text is right, run the tests of the clients with UPDATE_DOCS=1.",
-        row.command
     );
 }
 
-fn command_of(row: &str) -> &str {
-    row.split('`').nth(1).unwrap_or_default()
+impl Table {
+    /// The text up to the rows, the rows, and the text after them.
+    fn part<'a>(&self, text: &'a str) -> [&'a str; 3] {
+        let start = text.find(self.heading).unwrap_or_else(|| panic!("docs/CLIENTS.md has no table that begins\n{}", self.heading));
+        let start = start + self.heading.len();
+        let end = start + text[start..].find("\n\n").map_or(text.len() - start, |length| length + 1);
+        let rows = if text[start..].starts_with('|') { start..end } else { start..start };
+        [&text[..rows.start], &text[rows.clone()], &text[rows.end..]]
+    }
+}
+
+fn key_of(row: &str) -> &str {
+    row.split(" | ").next().unwrap_or_default().trim_start_matches("| ")
 }
 
 fn read() -> (PathBuf, String) {
@@ -117,12 +149,13 @@ fn read() -> (PathBuf, String) {
 }
 
 #[test]
-fn the_document_has_a_row_for_every_command_and_no_other() {
+fn the_document_has_a_row_for_every_command_and_client_and_no_other() {
     let guard = FILE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, text) = read();
     drop(guard);
-    assert!(text.contains(HEADING), "docs/CLIENTS.md has no table that begins\n{HEADING}");
-    let rows = text.lines().filter(|line| line.starts_with("| `"));
-    let commands: Vec<&str> = rows.map(command_of).collect();
-    assert_eq!(commands, COMMANDS);
+    for table in [&REFUSALS, &HABITS] {
+        let [_, rows, _] = table.part(&text);
+        let keys: Vec<&str> = rows.lines().map(key_of).collect();
+        assert_eq!(keys, table.keys);
+    }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{REPOSITORY, Stage};
 use crate::harness::image::{Manifest, sha256};
 use crate::harness::run::Run;
-use crate::harness::{Client, Image, Podman, Skopeo};
+use crate::harness::{Buildah, Client, Image, Podman, Skopeo};
 
 /// An OCI image layout (image-spec, "Image Layout") in a directory of its own.
 struct Layout(TempDir);
@@ -90,20 +90,20 @@ fn an_image_that_an_index_lists_is_not_deleted() {
     assert_eq!(pulled_index(&skopeo, &stage.name("1.4.0")), index.digest());
 }
 
-#[test]
-fn podman_pushes_a_manifest_list_once() {
-    let (stage, podman) = (Stage::set(), Podman::new());
+/// Podman and buildah make an index of local images with the same commands.
+fn tell_a_list(client: &dyn Client, command: &str, run: &dyn Fn(&[&str]) -> Run) {
+    let stage = Stage::set();
     let list = |name: &str| {
-        podman.run(&["manifest", "create", name]).expect_success();
+        run(&["manifest", "create", name]).expect_success();
         for architecture in ["amd64", "arm64"] {
             let image = format!("localhost/{name}-{architecture}:latest");
-            podman.build(&image, &image);
-            podman.run(&["manifest", "add", "--arch", architecture, name, &format!("containers-storage:{image}")]).expect_success();
+            client.build(&image, &image);
+            run(&["manifest", "add", "--arch", architecture, name, &format!("containers-storage:{image}")]).expect_success();
         }
     };
     let push = |list: &str, tag: &str| {
         let target = format!("docker://{}", stage.name(tag));
-        podman.run(&["manifest", "push", "--all", "--tls-verify=false", list, &target])
+        run(&["manifest", "push", "--all", "--tls-verify=false", list, &target])
     };
     list("first");
     for _ in 0..2 {
@@ -114,9 +114,21 @@ fn podman_pushes_a_manifest_list_once() {
     let first = stage.digest("1.4.0");
     assert_eq!(stage.digest("1.4"), first);
     list("second");
-    stage.expect_refused("podman manifest push --all", "push", || push("second", "1.4.0"));
+    stage.expect_refused(command, "push", || push("second", "1.4.0"));
     push("second", "1.4").expect_success();
     assert_ne!(stage.digest("1.4"), first);
     assert_eq!(pulled_index(&Skopeo::new(), &stage.name("1.4.0")), first);
-    podman.pull(&stage.name("1.4.0")).expect_success();
+    client.pull(&stage.name("1.4.0")).expect_success();
+}
+
+#[test]
+fn podman_pushes_a_manifest_list_once() {
+    let podman = Podman::new();
+    tell_a_list(&podman, "podman manifest push --all", &|arguments| podman.run(arguments));
+}
+
+#[test]
+fn buildah_pushes_a_manifest_list_once() {
+    let buildah = Buildah::new();
+    tell_a_list(&buildah, "buildah manifest push --all", &|arguments| buildah.run(arguments));
 }

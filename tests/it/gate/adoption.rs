@@ -1,10 +1,11 @@
 //! Tags that were there before the proxy, or before the rule.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::harness::pushonce::POLICY;
-use crate::harness::{Image, Pushonce, Registry};
+use crate::harness::{Answer, Image, Pushonce, Registry, Upstream};
 
 use super::state;
 
@@ -120,4 +121,27 @@ fn a_tag_that_nobody_pushed_while_it_could_move_keeps_its_meaning() {
     registry.put_tag_behind_the_back("web:1.4.0", &Image::random());
     assert_eq!(proxy.tag_digest("web:1.4.0"), Some(image.digest()));
     proxy.push("web:1.4.0", &Image::random()).expect_refused();
+}
+
+#[test]
+fn a_digest_that_the_registry_does_not_hold_binds_no_tag() {
+    let (claimed, image) = (Image::random().digest(), Image::random());
+    let is_wrong = Arc::new(AtomicBool::new(true));
+    let wrong = Arc::clone(&is_wrong);
+    let upstream = Upstream::start(move |request| {
+        let of_tag = request.target().ends_with("/1.4.0");
+        match (request.method(), wrong.load(Ordering::Relaxed)) {
+            ("PUT", _) => Answer::status(201),
+            ("HEAD", true) if of_tag => {
+                Answer::Respond { status: 200, headers: vec![("Docker-Content-Digest", claimed.clone())], body: Vec::new() }
+            }
+            _ => Answer::status(404),
+        }
+    });
+    let proxy = Pushonce::in_front_of(&upstream.url()).unready().start();
+    proxy.put_manifest("web:1.4.0", &image.manifest).expect_unavailable();
+    proxy.pull("web:1.4.0").expect_unavailable();
+    assert_eq!(state(&proxy, "web", "1.4.0"), None);
+    is_wrong.store(false, Ordering::Relaxed);
+    proxy.put_manifest("web:1.4.0", &image.manifest).expect_created();
 }

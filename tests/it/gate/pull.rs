@@ -1,5 +1,7 @@
 //! Pulls by tag: those bytes or an error, never other bytes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::harness::process::eventually;
@@ -79,12 +81,17 @@ fn a_tag_whose_content_is_gone_is_not_replaced_by_other_content() {
 #[test]
 fn content_that_is_not_what_its_digest_names_is_not_served() {
     let (right, wrong) = (Image::random(), Image::random());
-    let (digest, bytes) = (right.digest(), wrong.manifest.bytes.clone());
-    let upstream = Upstream::start(move |request| match request.method() {
-        "HEAD" => Answer::Respond { status: 200, headers: vec![("Docker-Content-Digest", digest.clone())], body: bytes.clone() },
-        _ => Answer::Respond { status: 200, headers: Vec::new(), body: bytes.clone() },
+    let digest = right.digest();
+    let is_harmed = Arc::new(AtomicBool::new(false));
+    let harmed = Arc::clone(&is_harmed);
+    let upstream = Upstream::start(move |_| {
+        let image = if harmed.load(Ordering::Relaxed) { &wrong } else { &right };
+        let headers = vec![("Docker-Content-Digest", digest.clone())];
+        Answer::Respond { status: 200, headers, body: image.manifest.bytes.clone() }
     });
     let proxy = Pushonce::in_front_of(&upstream.url()).setting("pulls.drift_check_interval = \"0s\"").start();
+    proxy.pull("web:1.4.0").expect_ok();
+    is_harmed.store(true, Ordering::Relaxed);
     proxy.pull("web:1.4.0").expect_unavailable();
     assert_eq!(proxy.metric("pushonce_drift_total", &[]), 1.0);
 }

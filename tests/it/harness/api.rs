@@ -45,6 +45,11 @@ impl Api {
         Self { credentials, ..self.clone() }
     }
 
+    /// The same registry for a client with a token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { credentials: Some(format!("Bearer {token}")), ..self.clone() }
+    }
+
     /// `host:port`, as it stands before the repository in an image name.
     pub fn address(&self) -> &str {
         &self.endpoint.address

@@ -63,7 +63,7 @@ impl Api {
         self.begin_upload(repository, &format!("?mount={digest}&from={from}")).expect("an answer to a mount")
     }
 
-    fn begin_upload(&self, repository: &str, query: &str) -> io::Result<Exchange> {
+    pub fn begin_upload(&self, repository: &str, query: &str) -> io::Result<Exchange> {
         self.request("POST", &format!("{}/v2/{repository}/blobs/uploads/{query}", self.prefix)).try_send()
     }
 
@@ -84,7 +84,7 @@ impl Api {
     }
 }
 
-fn with_query(target: &str, name: &str, value: &str) -> String {
+pub fn with_query(target: &str, name: &str, value: &str) -> String {
     let separator = if target.contains('?') { '&' } else { '?' };
     format!("{target}{separator}{name}={value}")
 }

@@ -8,6 +8,9 @@ use super::run::{Run, run};
 pub trait Client {
     fn name(&self) -> &'static str;
 
+    /// The version that the client says it has.
+    fn version(&self) -> String;
+
     /// Makes a local image called `image` that holds one file with `content`.
     fn build(&self, image: &str, content: &str);
 
@@ -50,6 +53,10 @@ impl Skopeo {
 impl Client for Skopeo {
     fn name(&self) -> &'static str {
         "skopeo"
+    }
+
+    fn version(&self) -> String {
+        version_in(&self.run(&["--version"]))
     }
 
     fn build(&self, image: &str, _content: &str) {
@@ -105,6 +112,10 @@ impl Client for Podman {
         "podman"
     }
 
+    fn version(&self) -> String {
+        version_in(&self.run(&["--version"]))
+    }
+
     fn build(&self, image: &str, content: &str) {
         self.run(&["import", &self.0.archive(content), image]).expect_success();
     }
@@ -150,6 +161,10 @@ impl Client for Buildah {
         "buildah"
     }
 
+    fn version(&self) -> String {
+        version_in(&self.run(&["--version"]))
+    }
+
     fn build(&self, image: &str, content: &str) {
         let file = self.0.write("content", content.as_bytes()).display().to_string();
         let container = self.run(&["from", "scratch"]).expect_success().stdout.trim().to_owned();
@@ -175,6 +190,13 @@ impl Client for Buildah {
     fn login(&self, address: &str, user: &str, password: &str) {
         self.0.login(address, user, password);
     }
+}
+
+/// The version in `podman version 4.3.1` and its like.
+pub fn version_in(said: &Run) -> String {
+    let mut words = said.stdout.split_whitespace().skip_while(|word| *word != "version");
+    let version = words.nth(1).unwrap_or_else(|| panic!("no version\n{said}"));
+    version.trim_end_matches(',').to_owned()
 }
 
 /// vfs, because overlay mounts need rights that a container may not have. The

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::clients::Client;
+use super::clients::{Client, version_in};
 use super::home::Home;
 use super::process::{Process, eventually};
 use super::run::{Run, run};
@@ -70,6 +70,10 @@ impl Dockerd {
 impl Client for Dockerd {
     fn name(&self) -> &'static str {
         "docker"
+    }
+
+    fn version(&self) -> String {
+        version_in(&self.run(&["--version"]))
     }
 
     fn build(&self, image: &str, content: &str) {

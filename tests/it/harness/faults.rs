@@ -2,7 +2,7 @@
 //! everything else through untouched, so that a test can make exactly "the PUT of
 //! the tag" fail, get lost or wait.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +12,10 @@ use std::time::Duration;
 use super::gate::Gate;
 use super::upstream::reset;
 use super::wire::{Recorded, read_body, read_head};
+
+/// How a client begins that tries TLS first (RFC 8446, section 5.1): it is told
+/// that this is plain HTTP, so that it comes back with that.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// What happens to a request that a rule matches.
 #[derive(Clone)]
@@ -131,6 +135,9 @@ impl Shared {
     /// One request for each connection: `Connection: close` both ways.
     fn serve(&self, client: &TcpStream) -> io::Result<()> {
         let mut reader = BufReader::new(client.try_clone()?);
+        if reader.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+            return { client }.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
         let Some(mut request) = read_head(&mut reader)? else { return Ok(()) };
         self.requests.lock().expect("the record").push(request.clone());
         let Some(fault) = self.fault_for(&request) else { return self.pass(client, reader, &request) };

@@ -145,15 +145,31 @@ pub fn sha512(bytes: &[u8]) -> String {
     format!("sha512:{}", HEXLOWER.encode(digest(&SHA512, bytes).as_ref()))
 }
 
-/// A tar archive with one file (POSIX.1-1988 ustar, dates and owners zero).
+/// A tar archive with one file.
 pub fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+    tar_of(&[(name.to_owned(), content.to_owned())])
+}
+
+/// A tar archive (POSIX.1-1988 ustar, dates and owners zero).
+pub fn tar_of(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, content) in files {
+        archive.extend_from_slice(&tar_header(name, content.len()));
+        archive.extend_from_slice(content);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    archive
+}
+
+fn tar_header(name: &str, length: usize) -> [u8; 512] {
     let mut header = [0_u8; 512];
     let mut put = |offset: usize, text: &str| header[offset..offset + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
     put(100, "0000644\0");
     put(108, "0000000\0");
     put(116, "0000000\0");
-    put(124, &format!("{:011o}\0", content.len()));
+    put(124, &format!("{length:011o}\0"));
     put(136, "00000000000\0");
     put(148, "        ");
     put(156, "0");
@@ -161,8 +177,5 @@ pub fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     put(263, "00");
     let checksum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
     header[148..156].copy_from_slice(format!("{checksum:06o}\0 ").as_bytes());
-    let mut archive = header.to_vec();
-    archive.extend_from_slice(content);
-    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
-    archive
+    header
 }

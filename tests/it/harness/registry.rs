@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -14,6 +15,7 @@ use super::exchange::Exchange;
 use super::http::Endpoint;
 use super::image::Image;
 use super::process::{Process, eventually};
+use super::token_server::TokenServer;
 
 /// The account that a registry with Basic authentication knows.
 pub const USER: &str = "developer";
@@ -25,6 +27,8 @@ const HTPASSWD: &str = "developer:$2y$04$jr6URiY30Hteh/f/0gHDBek/ZC270rUcBn1L/a4
 pub struct Registry {
     api: Api,
     process: Option<Process>,
+    /// Runs for as long as the registry that sends clients there.
+    _tokens: Option<Arc<TokenServer>>,
     /// Last, so that the files go after the program that holds them open.
     directory: TempDir,
 }
@@ -36,6 +40,8 @@ pub struct RegistryBuilder {
     tls: bool,
     prefix: String,
     says_what_it_understood: bool,
+    token_auth: Option<Arc<TokenServer>>,
+    users: String,
 }
 
 impl Registry {
@@ -103,6 +109,18 @@ impl RegistryBuilder {
         Self { basic_auth: true, ..self }
     }
 
+    /// Asks for one more user, whose line is as `htpasswd -nbB` prints it.
+    pub fn htpasswd(mut self, line: &str) -> Self {
+        self.users.push_str(line);
+        self.users.push('\n');
+        self.basic_auth()
+    }
+
+    /// Asks for tokens of `tokens`.
+    pub fn token_auth(self, tokens: &Arc<TokenServer>) -> Self {
+        Self { token_auth: Some(Arc::clone(tokens)), ..self }
+    }
+
     pub fn tls(self) -> Self {
         Self { tls: true, ..self }
     }
@@ -122,13 +140,15 @@ impl RegistryBuilder {
         let directory = tempfile::Builder::new().prefix("pushonce-it-registry-").tempdir().expect("a temporary directory");
         let path = directory.path();
         let authority = self.tls.then(|| write_certificates(path));
-        std::fs::write(path.join("htpasswd"), HTPASSWD).expect("the registry's accounts");
+        std::fs::write(path.join("htpasswd"), format!("{HTPASSWD}{}", self.users)).expect("the registry's accounts");
         std::fs::write(path.join("config.yml"), self.config(path)).expect("the registry's configuration");
         let (process, address) = launch(path);
-        Registry { api: Api::new(Endpoint { address, authority }, &self.prefix), process: Some(process), directory }
+        let api = Api::new(Endpoint { address, authority }, &self.prefix);
+        Registry { api, process: Some(process), _tokens: self.token_auth, directory }
     }
 
     fn config(&self, directory: &Path) -> String {
+        let tokens = self.token_auth.as_ref().map(|tokens| tokens.registry_config(directory)).unwrap_or_default();
         let directory = directory.display();
         let tls = format!("  tls: {{certificate: {directory}/server.pem, key: {directory}/server.key}}\n");
         let auth = format!("auth:\n  htpasswd: {{realm: test, path: {directory}/htpasswd}}\n");
@@ -140,7 +160,7 @@ impl RegistryBuilder {
         format!(
             "version: 0.1\nlog: {{{log}, accesslog: {{disabled: true}}}}\n\
              storage:\n  filesystem: {{rootdirectory: {directory}/data}}\n  delete: {{enabled: true}}\n\
-             {}http:\n  addr: 127.0.0.1:0\n  secret: one-secret-so-that-uploads-survive-a-restart\n{}{}",
+             {}http:\n  addr: 127.0.0.1:0\n  secret: one-secret-so-that-uploads-survive-a-restart\n{}{}{tokens}",
             optional(self.basic_auth, auth),
             optional(!self.prefix.is_empty(), prefix),
             optional(self.tls, tls),

@@ -127,6 +127,10 @@ impl Shared {
 
 fn render(request: &Recorded, status: u16, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} Status\r\n");
+    // Or the other side keeps a connection that is about to be closed.
+    if request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+        head.push_str("Connection: close\r\n");
+    }
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::harness::api::Api;
 use crate::harness::image::sha256;
 use crate::harness::process::eventually;
@@ -29,6 +31,16 @@ fn an_idle_proxy_ends_at_once() {
     assert!(proxy.log().contains("shut down; everything was finished"), "{}", proxy.log());
     let left: Vec<_> = std::fs::read_dir(proxy.directory()).expect("its files").flatten().map(|entry| entry.file_name()).collect();
     assert!(!left.iter().any(|name| name == "ledger.db-wal"), "the ledger was not closed: {left:?}");
+}
+
+#[test]
+fn a_hangup_does_not_end_it() {
+    let registry = Registry::start();
+    let proxy = Pushonce::start(&registry);
+    let pid = Pid::from_raw(i32::try_from(proxy.pid()).expect("a process id")).expect("a process id");
+    kill_process(pid, Signal::HUP).expect("the signal is sent");
+    eventually(PATIENCE, "the log tells of it", || proxy.log().contains("SIGHUP changes nothing").then_some(()));
+    proxy.push("web:1.4.0", &Image::random()).expect_created();
 }
 
 #[test]
@@ -68,6 +80,8 @@ fn a_running_upload_is_finished_before_it_ends() {
     let mut client = TcpStream::connect(api.address()).expect("a connection");
     let head = format!("PUT {target} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", api.address(), bytes.len());
     client.write_all(&[head.as_bytes(), &bytes[..50_000]].concat()).expect("the first half");
+    let runs = || (proxy.metric("pushonce_uploads", &[]) == 1.0).then_some(());
+    eventually(PATIENCE, "the upload runs", runs);
     thread::scope(|scope| {
         let ending = scope.spawn(|| proxy.terminate());
         until_it_refuses(&api);

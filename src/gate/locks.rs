@@ -1,0 +1,89 @@
+//! Keeps the delete of a manifest and pushes that need it apart, so that no push
+//! is confirmed whose manifest is being deleted.
+//!
+//! One lock for each manifest: a delete holds up nobody but the pushes of the very
+//! manifest that it names.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+use crate::oci::{Digest, RepositoryName};
+
+type Locked = HashMap<(RepositoryName, Digest), Weak<RwLock<()>>>;
+
+/// The manifests that are being pushed or deleted now.
+#[derive(Debug, Default)]
+pub struct Locks(Mutex<Locked>);
+
+impl Locks {
+    /// For a push of manifests, which others may push as well.
+    pub async fn shared(&self, repository: &RepositoryName, manifests: &[Digest]) -> Vec<OwnedRwLockReadGuard<()>> {
+        let mut guards = Vec::with_capacity(manifests.len());
+        for manifest in manifests {
+            guards.push(self.lock(repository, manifest).read_owned().await);
+        }
+        guards
+    }
+
+    /// For a delete. Nobody holds more than one lock this way, so that no two wait
+    /// for each other.
+    pub async fn alone(&self, repository: &RepositoryName, manifest: &Digest) -> OwnedRwLockWriteGuard<()> {
+        self.lock(repository, manifest).write_owned().await
+    }
+
+    fn lock(&self, repository: &RepositoryName, manifest: &Digest) -> Arc<RwLock<()>> {
+        let mut locked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What nobody holds any more goes when the map would have to grow.
+        if locked.len() == locked.capacity() {
+            locked.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let entry = locked.entry((repository.clone(), manifest.clone())).or_default();
+        entry.upgrade().unwrap_or_else(|| {
+            let lock = Arc::default();
+            *entry = Arc::downgrade(&lock);
+            lock
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::oci::Algorithm;
+
+    fn digest(of: &str) -> Digest {
+        Digest::of(Algorithm::Sha256, of.as_bytes())
+    }
+
+    async fn waits(future: impl Future) -> bool {
+        timeout(Duration::from_millis(50), future).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn a_delete_waits_for_pushes_of_its_manifest_alone() {
+        let (locks, web) = (Locks::default(), RepositoryName::parse("web").expect("a name"));
+        let push = locks.shared(&web, &[digest("index"), digest("child")]).await;
+        assert!(!waits(locks.shared(&web, &[digest("child")])).await, "two pushes share");
+        assert!(waits(locks.alone(&web, &digest("child"))).await, "the delete waits");
+        assert!(!waits(locks.alone(&web, &digest("other"))).await, "another manifest is free");
+        drop(push);
+        let delete = locks.alone(&web, &digest("child")).await;
+        assert!(waits(locks.shared(&web, &[digest("child")])).await, "the push waits");
+        drop(delete);
+    }
+
+    #[tokio::test]
+    async fn locks_that_nobody_holds_are_forgotten() {
+        let (locks, web) = (Locks::default(), RepositoryName::parse("web").expect("a name"));
+        for number in 0..10_000 {
+            drop(locks.alone(&web, &digest(&number.to_string())).await);
+        }
+        assert!(locks.0.lock().expect("the map").capacity() < 1_000);
+    }
+}
