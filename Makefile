@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo lint lint-format build clean
+.PHONY: help test demo fuzz lint lint-format build clean
 
 CARGO ?= cargo
 
@@ -16,6 +16,10 @@ test: ## install what is missing and run all tests (as root, for docker's daemon
 	scripts/install-deps.sh test
 	$(CARGO) test --locked
 
+fuzz: ## fuzz every target for a minute, or: make fuzz SECONDS=3600 TARGET=wire
+	scripts/install-deps.sh fuzz
+	scripts/fuzz.sh $(or $(SECONDS),60) $(TARGET)
+
 lint: lint-format ## format, clippy with warnings denied, shell scripts, dependencies
 	scripts/install-deps.sh lint
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -24,6 +28,7 @@ lint: lint-format ## format, clippy with warnings denied, shell scripts, depende
 
 lint-format: ## the format alone
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
 build: ## build the program into target/release/pushonce
 	scripts/install-deps.sh build

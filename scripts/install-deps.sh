@@ -2,7 +2,7 @@
 # Installs the Debian packages whose programs are missing. For the tests also the
 # registry clients that PyPI has, into target/python; nothing else.
 #
-#   scripts/install-deps.sh build|test|demo|lint ...
+#   scripts/install-deps.sh build|test|demo|lint|fuzz ...
 #
 # Does nothing, and asks for no rights, where every program is there already.
 set -euo pipefail
@@ -13,6 +13,8 @@ build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
   skopeo:skopeo podman:podman buildah:buildah containerd:containerd ctr:containerd curl:curl)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
+# libFuzzer is C++.
+fuzz=("${build[@]}" c++:g++)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
 
 # Only root can start a docker daemon of its own, so only then is it of use.
@@ -62,6 +64,7 @@ for purpose in "$@"; do
       ;;
     demo) needed=("${demo[@]}") ;;
     lint) needed=("${lint[@]}") ;;
+    fuzz) needed=("${fuzz[@]}") ;;
     *) fail "unknown purpose: $purpose" ;;
   esac
   for entry in "${needed[@]}"; do

@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod environment;
 mod policy_file;
 mod raw;
+mod secrets;
 mod server_file;
 pub mod valid;
 mod words;
@@ -43,7 +44,17 @@ pub enum FileKind {
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Config, Diagnostics> {
     let report = Report::default();
     let source = read_file(path, Place::File(path.to_owned()), &report);
-    let config = source.and_then(|source| server_file::read(&Arc::new(source), path, environment, &report));
+    let config = source.and_then(|source| server_file::read(&Arc::new(source), path, environment, &read_file, &report));
+    finish(config, report)
+}
+
+/// Reads a server file from its text; every file that it names says `other`.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn parse_server(path: &Path, text: &str, environment: &[(String, String)], other: &str) -> Result<Config, Diagnostics> {
+    let report = Report::default();
+    let source = |path: &Path, text: &str| Source { name: path.display().to_string(), text: text.to_owned() };
+    let read = |path: &Path, _: Place, _: &Report| Some(source(path, other));
+    let config = server_file::read(&Arc::new(source(path, text)), path, environment, &read, &report);
     finish(config, report)
 }
 

@@ -9,7 +9,7 @@ mod decision;
 mod delete;
 mod drift;
 mod hold;
-mod intent;
+pub(crate) mod intent;
 mod locks;
 mod moving;
 mod needs;

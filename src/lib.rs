@@ -24,3 +24,5 @@ pub mod server;
 pub mod admin;
 pub mod telemetry;
 pub mod cli;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;

@@ -8,7 +8,7 @@ mod listener;
 mod preface;
 mod stalled;
 mod tls;
-mod wire;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 

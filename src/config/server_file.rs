@@ -11,7 +11,7 @@ use super::raw::{Document, KEYS, Report, Section};
 use secrecy::SecretString;
 
 use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Service, Tls, Upstream, WhenLedgerIsDown};
-use super::{policy_file, read_file, words};
+use super::{policy_file, words};
 use crate::policy::Policy;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
@@ -20,9 +20,18 @@ const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 /// A timeout of nothing would fail every request.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// Reads a file that the server file names.
+pub(super) type ReadFile<'a> = &'a dyn Fn(&Path, Place, &Report) -> Option<Source>;
+
 /// Reads the whole configuration; `None` where something needed is missing. The
 /// report tells of every mistake, also where a value comes back.
-pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, String)], report: &Report) -> Option<Config> {
+pub(super) fn read(
+    source: &Arc<Source>,
+    path: &Path,
+    variables: &[(String, String)],
+    files: ReadFile<'_>,
+    report: &Report,
+) -> Option<Config> {
     let environment = Environment::new(variables, report);
     let document = Document::parse(source, report);
     let top = Section::top(&document, Some(&environment), report);
@@ -34,12 +43,12 @@ pub(super) fn read(source: &Arc<Source>, path: &Path, variables: &[(String, Stri
     let directory = path.parent().unwrap_or(Path::new(""));
     let listen = top.read("listen", words::listen).unwrap_or(LISTEN);
     let server = server(&section("server"), directory);
-    let upstream = upstream(&section("upstream"), directory, report);
+    let upstream = upstream(&section("upstream"), directory, files, report);
     let ledger = ledger(&section("ledger"), directory);
     let admin = admin(&section("admin"), listen, report);
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
-    let (policy_file, policy) = policy(&section("policy"), directory, path, report);
+    let (policy_file, policy) = policy(&section("policy"), directory, path, files, report);
     Some(Config { listen, server, upstream: upstream?, ledger, admin, pulls, log, policy: policy?, policy_file })
 }
 
@@ -71,7 +80,7 @@ fn tls(section: &Section<'_>, directory: &Path) -> Option<Tls> {
     None
 }
 
-fn upstream(section: &Section<'_>, directory: &Path, report: &Report) -> Option<Upstream> {
+fn upstream(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: &Report) -> Option<Upstream> {
     let address = section.read("url", words::registry);
     if address.is_none() {
         section.missing("url", r#"url = "http://127.0.0.1:5001""#);
@@ -82,7 +91,7 @@ fn upstream(section: &Section<'_>, directory: &Path, report: &Report) -> Option<
         prefix: address.prefix,
         name: section.read("name", words::name).unwrap_or_else(|| "default".to_owned()),
         ca_file: section.read("ca_file", words::path).map(|file| directory.join(file)),
-        service: service(section, directory, report),
+        service: service(section, directory, files, report),
         preserve_host: section.boolean("preserve_host").unwrap_or(true),
         connect_timeout: section.duration("connect_timeout", SHORTEST).unwrap_or(Duration::from_secs(5)),
         response_timeout: section.duration("response_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
@@ -97,7 +106,7 @@ fn upstream(section: &Section<'_>, directory: &Path, report: &Report) -> Option<
 }
 
 /// A user with a password, which may stand in a file of its own.
-fn service(section: &Section<'_>, directory: &Path, report: &Report) -> Option<Service> {
+fn service(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: &Report) -> Option<Service> {
     let username = section.read("username", words::username);
     let written = section.read("password", words::secret);
     let file = section.read("password_file", words::path).map(|file| directory.join(file));
@@ -112,7 +121,7 @@ fn service(section: &Section<'_>, directory: &Path, report: &Report) -> Option<S
     }
     let read = |file: PathBuf| {
         let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
-        read_file(&file, place, report).map(|source| SecretString::from(source.text.trim_end_matches(['\r', '\n'])))
+        files(&file, place, report).map(|source| SecretString::from(source.text.trim_end_matches(['\r', '\n'])))
     };
     match (username, written.or_else(|| file.and_then(read))) {
         (Some(username), Some(password)) => return Some(Service { username, password }),
@@ -155,7 +164,7 @@ fn log(section: &Section<'_>) -> Log {
 
 /// The policy file, and what it says. A file that cannot be read is a mistake of
 /// the key that names it.
-fn policy(section: &Section<'_>, directory: &Path, path: &Path, report: &Report) -> (PathBuf, Option<Policy>) {
+fn policy(section: &Section<'_>, directory: &Path, path: &Path, files: ReadFile<'_>, report: &Report) -> (PathBuf, Option<Policy>) {
     let given = section.read("file", words::path);
     let is_mistaken = section.is_given("file") && given.is_none();
     let file = directory.join(given.unwrap_or_else(|| PathBuf::from("policy.toml")));
@@ -163,6 +172,6 @@ fn policy(section: &Section<'_>, directory: &Path, path: &Path, report: &Report)
         return (file, None);
     }
     let place = section.place_of("file").unwrap_or_else(|| Place::File(path.to_owned()));
-    let source = read_file(&file, place, report);
+    let source = files(&file, place, report);
     (file, source.and_then(|source| policy_file::read(&Arc::new(source), report)))
 }

@@ -144,6 +144,16 @@ impl Reader {
     }
 }
 
+/// The verdicts on a stream that comes in parts of one size, and whether the
+/// connection ends early.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn verdicts_in_parts(stream: &[u8], size: usize, largest_head: usize) -> (Vec<Verdict>, bool) {
+    let (mut watched, verdicts) = Watched::new((), largest_head);
+    let is_broken = stream.chunks(size).any(|part| watched.reader.read(part).is_err());
+    let seen = verdicts.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+    (seen, is_broken)
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let watched = self.get_mut();
@@ -195,15 +205,9 @@ mod tests {
     /// The verdicts on a stream that comes in parts of every size, and whether the
     /// connection ends. The parts must not matter.
     fn verdicts(stream: &[u8]) -> (Vec<Verdict>, bool) {
-        let read = |size: usize| {
-            let (mut watched, verdicts) = Watched::new((), 1024);
-            let is_broken = stream.chunks(size).any(|part| watched.reader.read(part).is_err());
-            let seen: Vec<_> = verdicts.0.lock().expect("the verdicts").drain(..).collect();
-            (seen, is_broken)
-        };
-        let whole = read(stream.len().max(1));
+        let whole = verdicts_in_parts(stream, stream.len().max(1), 1024);
         for size in 1..stream.len() {
-            assert_eq!(read(size), whole, "in parts of {size}");
+            assert_eq!(verdicts_in_parts(stream, size, 1024), whole, "in parts of {size}");
         }
         whole
     }
@@ -281,7 +285,9 @@ mod tests {
 
     #[test]
     fn an_endless_head_ends_the_connection() {
-        let (_, is_broken) = verdicts(&[b"GET /a HTTP/1.1\r\nX: ".as_slice(), &[b'a'; 1100]].concat());
-        assert!(is_broken);
+        let endless = [b"GET /a HTTP/1.1\r\nX: ".as_slice(), &[b'a'; 1100]].concat();
+        assert!(verdicts(&endless).1);
+        // One with an end is too large as well, also where it comes at once.
+        assert_eq!(verdicts(&[&endless, b"\r\n\r\n".as_slice()].concat()), (vec![], true));
     }
 }

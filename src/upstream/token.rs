@@ -56,7 +56,7 @@ pub struct ServiceAccount {
 }
 
 #[derive(Clone, Debug)]
-enum Scheme {
+pub(crate) enum Scheme {
     /// The registry asks for nothing.
     Open,
     Basic,
@@ -148,7 +148,7 @@ impl ServiceAccount {
 
 /// The scheme that a challenge asks for (RFC 9110, section 11.6.1), bearer before
 /// basic.
-fn scheme_of(challenges: &str, registry: &str) -> Result<Scheme, SignInError> {
+pub(crate) fn scheme_of(challenges: &str, registry: &str) -> Result<Scheme, SignInError> {
     let parsed: Result<Vec<_>, _> = ChallengeParser::new(challenges).collect();
     let parsed = parsed.map_err(|cause| SignInError::Challenge(cause.to_string()))?;
     if let Some(bearer) = parsed.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")) {
@@ -159,6 +159,9 @@ fn scheme_of(challenges: &str, registry: &str) -> Result<Scheme, SignInError> {
         let realm: Url = realm.parse().map_err(|_| SignInError::Challenge("its realm is not a URL".to_owned()))?;
         if realm.scheme() != "https" && !(registry.starts_with("http:") && realm.scheme() == "http") {
             return Err(SignInError::Challenge("its realm is not https, and the password must not be sent in clear".to_owned()));
+        }
+        if !realm.username().is_empty() || realm.password().is_some() {
+            return Err(SignInError::Challenge("its realm names a user of its own".to_owned()));
         }
         return Ok(Scheme::Bearer { realm, service: value("service") });
     }
@@ -218,9 +221,15 @@ mod tests {
 
     #[test]
     fn other_challenges_are_refused() {
-        for challenge in
-            ["", "Bearer", r#"Bearer service="x""#, r#"Bearer realm="not a url""#, r#"Bearer realm="ftp://x/""#, "Negotiate"]
-        {
+        for challenge in [
+            "",
+            "Bearer",
+            r#"Bearer service="x""#,
+            r#"Bearer realm="not a url""#,
+            r#"Bearer realm="ftp://x/""#,
+            r#"Bearer realm="https://user:password@auth.example/""#,
+            "Negotiate",
+        ] {
             assert!(scheme(challenge, "http://r/v2/").is_err(), "{challenge}");
         }
     }

@@ -151,6 +151,12 @@ impl Pushonce {
         series::sum(&text, name, labels)
     }
 
+    /// What everybody on the machine can read of how it was started.
+    pub fn command_line(&self) -> String {
+        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.process.pid())).expect("the command line of a running process");
+        String::from_utf8_lossy(&bytes).replace('\0', " ")
+    }
+
     /// Resident memory now, in MiB.
     pub fn rss_mib(&self) -> u64 {
         self.memory("VmRSS:")

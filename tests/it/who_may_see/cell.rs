@@ -102,7 +102,7 @@ impl<'a> Cell<'a> {
     pub fn try_out(&self, row: &Row, credential: &Credential) -> Outcome {
         let seen = |api: &Api| self.world.seen_by(api, credential, &self.repository);
         let alone_api = seen(&self.world.alone.api());
-        let before = self.readable(&alone_api, row);
+        let before = self.readable(&alone_api, row, credential);
         let alone = (row.send)(&alone_api, self);
         let proxied = (row.send)(&seen(&self.world.proxy), self);
         let told = [before, text(&alone), format!("{} {}", proxied.request.target, sha256(&proxied.request.body))].concat();
@@ -114,7 +114,10 @@ impl<'a> Cell<'a> {
     }
 
     /// All that the registry alone shows this client of the repository.
-    fn readable(&self, api: &Api, row: &Row) -> String {
+    fn readable(&self, api: &Api, row: &Row, credential: &Credential) -> String {
+        if !credential.may("pull") {
+            return String::new();
+        }
         let list = api.request("GET", &format!("/v2/{}/tags/list", self.repository)).send();
         let tags = row.about.iter().map(|thing| text(&api.pull(&self.tag(*thing))));
         let digests = row.about.iter().map(|thing| text(&api.pull(&self.digest(*thing))));
