@@ -144,10 +144,6 @@ impl<'a> Cell<'a> {
                 faults.push(what.to_owned());
             }
         };
-        if !credential.may("push") {
-            check("a tag that nobody pushed is taken", self.put(&owner, Thing::Fresh, Thing::Second).status == 201);
-            check("a second tag that nobody pushed is taken", self.put(&owner, Thing::Second, Thing::Second).status == 201);
-        }
         for thing in row.about.iter().copied() {
             let own = self.manifest(thing).digest();
             let means = |tag: &str| owner.pull(tag).header("docker-content-digest").map(str::to_owned);
@@ -167,6 +163,9 @@ impl<'a> Cell<'a> {
                 }
                 Thing::Moving | Thing::Audited if !credential.may("push") && !credential.may("delete") => {
                     check("a tag moved", means(&self.tag(thing)) == Some(own));
+                }
+                Thing::Fresh | Thing::Second if !credential.may("push") => {
+                    check("a tag that nobody pushed is taken", self.put(&owner, thing, Thing::Known).status == 201);
                 }
                 Thing::Burnt => check("a deleted tag came back", self.put(&owner, thing, Thing::Second).status == 409),
                 _ => {}
