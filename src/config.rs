@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod environment;
 mod policy_file;
 mod raw;
+mod secrets;
 mod server_file;
 pub mod valid;
 mod words;

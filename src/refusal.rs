@@ -177,7 +177,9 @@ impl Refusal {
         match self {
             Self::NoSuchPath => "no such path".to_owned(),
             Self::Method { .. } => "method not allowed".to_owned(),
-            Self::Malformed { message, .. } | Self::Delete { message, .. } => message.clone(),
+            // The message repeats what was not understood, and that may be anything.
+            Self::Malformed { code, .. } => format!("malformed: {code}"),
+            Self::Delete { message, .. } => message.clone(),
             Self::TooManyTags(most) => format!("more than {most} tags"),
             Self::TooManyUploads => "server.max_uploads uploads run already".to_owned(),
             Self::Manifest(error) => error.to_string(),

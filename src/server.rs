@@ -1,9 +1,12 @@
 //! The data listener: hyper, one service, one visible list of steps.
 
 mod connection;
+pub mod descriptors;
 mod drain;
 mod framing;
 mod listener;
+mod preface;
+mod stalled;
 mod tls;
 pub(crate) mod wire;
 

@@ -15,6 +15,7 @@ mod side;
 mod tags;
 pub(crate) mod token;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,7 +75,6 @@ pub enum UpstreamError {
 }
 
 /// A request to the registry.
-#[derive(Debug)]
 pub struct Outgoing {
     pub method: Method,
     /// The rendering of the parse, without the registry's path prefix.
@@ -153,7 +153,8 @@ impl Upstream {
     async fn exchange(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {
         let Outgoing { method, target, headers, body, repeatable } = outgoing;
         let target = format!("{}{target}", self.config.prefix);
-        let target: PathAndQuery = target.parse().map_err(|_| UpstreamError::Target(target))?;
+        let target: PathAndQuery =
+            target.parse().map_err(|_| UpstreamError::Target(target.split('?').next().unwrap_or_default().to_owned()))?;
         let progress = body.progress();
         let mut spare =
             repeatable.then(|| body.repeat()).flatten().map(|body| (method.clone(), target.clone(), headers.clone(), body));
@@ -217,6 +218,13 @@ impl Upstream {
 
     fn hand_over(&self, response: Response<hyper::body::Incoming>, lease: Lease) -> Response<ResponseBody> {
         response.map(|body| ResponseBody::new(body, self.body_idle, lease))
+    }
+}
+
+/// Shows no header and no query, since any could be a credential.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("method", &self.method).field("path", &self.target.path()).finish_non_exhaustive()
     }
 }
 

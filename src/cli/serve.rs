@@ -15,7 +15,7 @@ use crate::gate::{Gate, GateParts};
 use crate::ledger::Ledger;
 use crate::ledger::sqlite::{OpenError, SqliteLedger};
 use crate::metrics::Metrics;
-use crate::server::{Drain, Drained, Listener, ListenerError};
+use crate::server::{self, Drain, Drained, Listener, ListenerError};
 use crate::telemetry::{self, TelemetryError};
 use crate::upstream::{Probe, SideError, Upstream};
 
@@ -63,6 +63,7 @@ pub fn serve(file: &Path, environment: &super::Environment, color: bool) -> Exit
 
 async fn run(config: Config) -> Result<(), ServeError> {
     telemetry::start(&config.log)?;
+    server::descriptors::raise(config.server.max_connections);
     let metrics = Arc::new(Metrics::new()?);
     let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&config.ledger.sqlite, &config.upstream.name)?);
     let probe = Probe::new(&config.upstream)?;

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
+use super::secrets::{is_secret, masked, without_user_info};
+
 /// A file that was read.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq)]
 pub struct Source {
     /// The path as the user gave it.
     pub name: String,
@@ -18,7 +20,7 @@ pub struct Source {
 }
 
 /// Where a mistake is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Place {
     Text { source: Arc<Source>, span: Range<usize> },
     Variable { name: String, value: String },
@@ -62,23 +64,25 @@ impl Diagnostic {
     }
 
     fn render(&self, renderer: &Renderer) -> String {
-        let title = Level::ERROR.primary_title(normalize_untrusted_str(&self.message));
+        let tidy = |text: &str| normalize_untrusted_str(&without_user_info(text));
+        let title = Level::ERROR.primary_title(tidy(&self.message));
         let group = match &self.place {
             Place::Text { source, span } => {
                 let primary = annotation(AnnotationKind::Primary, span.clone(), &self.label);
                 let context = |(span, label): &(Range<usize>, String)| annotation(AnnotationKind::Context, span.clone(), label);
                 let annotations = std::iter::once(primary).chain(self.secondary.iter().map(context));
-                title.element(Snippet::source(&*source.text).path(&*source.name).annotations(annotations))
+                title.element(Snippet::source(masked(&source.text)).path(&*source.name).annotations(annotations))
             }
             Place::Variable { name, value } => {
-                let given = normalize_untrusted_str(&format!("its value is `{value}`"));
-                let group = title.element(Origin::path(format!("environment variable {name}"))).element(Level::NOTE.message(given));
+                let given = if is_secret(name) { "its value is not shown".to_owned() } else { format!("its value is `{value}`") };
+                let origin = Origin::path(format!("environment variable {name}"));
+                let group = title.element(origin).element(Level::NOTE.message(tidy(&given)));
                 let label = Some(&self.label).filter(|label| !label.is_empty());
-                group.elements(label.map(|label| Level::NOTE.message(normalize_untrusted_str(label))))
+                group.elements(label.map(|label| Level::NOTE.message(tidy(label))))
             }
             Place::File(path) => title.element(Origin::path(path.display().to_string())),
         };
-        let hint = self.hint.as_deref().map(|hint| Level::HELP.message(normalize_untrusted_str(hint)));
+        let hint = self.hint.as_deref().map(|hint| Level::HELP.message(tidy(hint)));
         renderer.render(&[group.elements(hint)])
     }
 }
@@ -86,6 +90,24 @@ impl Diagnostic {
 fn annotation(kind: AnnotationKind, span: Range<usize>, label: &str) -> Annotation<'static> {
     let annotation = kind.span(span);
     if label.is_empty() { annotation } else { annotation.label(normalize_untrusted_str(label)) }
+}
+
+/// The name alone: a file may hold a password.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Without the value of a variable, which may be a password.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { source, span } => f.debug_struct("Text").field("source", source).field("span", span).finish(),
+            Self::Variable { name, .. } => f.debug_struct("Variable").field("name", name).finish_non_exhaustive(),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
 }
 
 impl Diagnostics {

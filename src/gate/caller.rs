@@ -31,7 +31,8 @@ impl Caller {
         let user = match scheme.to_ascii_lowercase().as_str() {
             "basic" => {
                 let decoded = String::from_utf8(BASE64.decode(credentials.trim().as_bytes()).ok()?).ok()?;
-                decoded.split_once(':')?.0.to_owned()
+                // Some send a token in place of the name, and no password.
+                decoded.split_once(':').filter(|(_, password)| !password.is_empty())?.0.to_owned()
             }
             "bearer" => {
                 let payload = BASE64URL_NOPAD.decode(credentials.trim().split('.').nth(1)?.as_bytes()).ok()?;

@@ -84,7 +84,9 @@ pub fn is_unreserved(byte: u8) -> bool {
 }
 
 fn malformed(pair: &str) -> Refusal {
-    Refusal::malformed(format!("the query has a part that is not `key=value` in plain form: `{}`", pair.escape_debug()))
+    // The value may be the state of an upload, or a token.
+    let key = pair.split(['=', ';']).next().unwrap_or_default();
+    Refusal::malformed(format!("the query has a part that is not `key=value` in plain form: `{}`", key.escape_debug()))
 }
 
 #[cfg(test)]

@@ -19,17 +19,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::drain::Drain;
+use super::preface::Begun;
+use super::stalled::Stalled;
 use super::wire::Watched;
 use crate::answer::Answer;
 use crate::config::valid;
 use crate::gate::{Gate, Peer};
-
-/// The first bytes of HTTP/2 over cleartext with prior knowledge (RFC 9113,
-/// section 3.3); no method of HTTP/1 begins so.
-const PRIOR_KNOWLEDGE: &[u8; 4] = b"PRI ";
-
-/// The pause between two looks at a connection that has sent less than that.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Requests that a client of HTTP/2 may reset before they are answered; more end
 /// the connection (CVE-2023-44487).
@@ -41,6 +36,7 @@ pub struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     header_timeout: Duration,
+    body_idle_timeout: Duration,
     header_limit: usize,
 }
 
@@ -56,12 +52,19 @@ impl Protocols {
             .max_pending_accept_reset_streams(MOST_RESETS)
             .keep_alive_interval(server.header_timeout)
             .adaptive_window(true);
-        Self { http1, http2, header_timeout: server.header_timeout, header_limit: server.header_limit }
+        Self {
+            http1,
+            http2,
+            header_timeout: server.header_timeout,
+            body_idle_timeout: server.body_idle_timeout,
+            header_limit: server.header_limit,
+        }
     }
 
     /// Serves a connection to its end. What goes wrong on it concerns its client
     /// alone.
     pub async fn serve(&self, stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>, gate: Arc<Gate>, drain: &Drain) {
+        let stream = Stalled::new(stream, self.body_idle_timeout);
         let served = match tls {
             Some(tls) => self.serve_tls(stream, peer.ip(), tls, gate, drain).await,
             None => self.serve_plain(stream, peer.ip(), gate, drain).await,
@@ -73,27 +76,39 @@ impl Protocols {
 
     async fn serve_tls(
         &self,
-        stream: TcpStream,
+        stream: Stalled<TcpStream>,
         peer: IpAddr,
         tls: Arc<ServerConfig>,
         gate: Arc<Gate>,
         drain: &Drain,
     ) -> io::Result<()> {
-        let stream = timeout(self.header_timeout, TlsAcceptor::from(tls).accept(stream)).await??;
+        let stream = self.in_time(drain, TlsAcceptor::from(tls).accept(stream)).await?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let stream = self.in_time(drain, Begun::read(stream)).await?;
         let peer = Peer { address: peer, secure: true };
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        match (is_http2, stream.is_http2()) {
+            (true, true) => self.serve_http2(stream, peer, gate, drain).await,
+            (true, false) => Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP/2 was agreed on and is not spoken")),
+            (false, _) => self.serve_http1(stream, peer, gate, drain).await,
+        }
+    }
+
+    async fn serve_plain(&self, stream: Stalled<TcpStream>, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
+        let peer = Peer { address: peer, secure: false };
+        let stream = self.in_time(drain, Begun::read(stream)).await?;
+        if stream.is_http2() {
             self.serve_http2(stream, peer, gate, drain).await
         } else {
             self.serve_http1(stream, peer, gate, drain).await
         }
     }
 
-    async fn serve_plain(&self, stream: TcpStream, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
-        let peer = Peer { address: peer, secure: false };
-        if timeout(self.header_timeout, begins_http2(&stream)).await?? {
-            self.serve_http2(stream, peer, gate, drain).await
-        } else {
-            self.serve_http1(stream, peer, gate, drain).await
+    /// A step before the first request. hyper would wait for the preface of HTTP/2
+    /// without end, and shutdown for a client that sends nothing.
+    async fn in_time<T>(&self, drain: &Drain, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        tokio::select! {
+            done = timeout(self.header_timeout, step) => done?,
+            () = drain.begun() => Err(io::Error::other("no request had come when shutdown began")),
         }
     }
 
@@ -119,21 +134,6 @@ impl Protocols {
             async move { Ok::<Answer, Infallible>(super::answer(gate, request, peer, Ok(())).await) }
         });
         until_drained(self.http2.serve_connection(TokioIo::new(stream), service), drain).await
-    }
-}
-
-/// Whether the client begins with HTTP/2. Looks without taking.
-async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut seen = [0; PRIOR_KNOWLEDGE.len()];
-    loop {
-        let length = stream.peek(&mut seen).await?;
-        if length == 0 || !PRIOR_KNOWLEDGE.starts_with(&seen[..length]) {
-            return Ok(false);
-        }
-        if length == seen.len() {
-            return Ok(true);
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

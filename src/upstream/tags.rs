@@ -64,8 +64,9 @@ impl Upstream {
                     return Err(UpstreamError::Unexpected { method: Method::GET, what: format!("{repository} tags/list"), status });
                 }
             }
+            // What is wrong is not repeated: it could be anything.
             let page: Page = serde_json::from_slice(response.body())
-                .map_err(|cause| UpstreamError::Unusable(format!("list of tags: {cause}")))?;
+                .map_err(|_| UpstreamError::Unusable(format!("no list of the tags of {repository}")))?;
             // What is no tag by the grammar cannot be named in a request either.
             tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| Tag::parse(tag).ok()));
             match next_query(&response) {

@@ -11,5 +11,7 @@ mod hostile;
 mod large;
 mod operator;
 mod races;
+mod secrets;
 mod signing_in;
 mod who_may_see;
+mod wire;

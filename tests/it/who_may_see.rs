@@ -36,11 +36,6 @@ fn a_registry_that_challenges_is_no_different_through_a_proxy_with_an_account() 
 }
 
 #[test]
-fn a_registry_that_forbids_is_no_different_through_the_proxy() {
-    prove(Denial::Forbids, false);
-}
-
-#[test]
 fn a_registry_that_forbids_is_no_different_through_a_proxy_with_an_account() {
     prove(Denial::Forbids, true);
 }

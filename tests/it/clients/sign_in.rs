@@ -3,18 +3,18 @@
 
 use super::{REPOSITORY, Stage};
 use crate::harness::registry::{PASSWORD, USER};
-use crate::harness::{Client, Containerd, Dxf, Helm, OciClient, Oras, Pushonce, Registry};
+use crate::harness::{Client, Containerd, Helm, Image, OciClient, Oras, Pushonce, Registry};
 
-/// Without a password nothing passes; with it a release is pushed once.
+/// Without a password nothing passes; with one a release is pushed once.
 fn expect_signed_in(client: &dyn Client) {
     let registry = Registry::with().basic_auth().start();
     let stage = Stage { proxy: Pushonce::start(&registry), registry };
     let name = stage.name("1.4.0");
     client.build("first", "first");
     client.build("second", "second");
-    client.push("first", &name).expect_failure();
     let tag = || stage.registry.as_user().tag_digest(&format!("{REPOSITORY}:1.4.0"));
-    assert_eq!(tag(), None, "{} pushed without a password", client.name());
+    // Some clients try for minutes where they cannot sign in, so this is no client.
+    stage.proxy.push(&format!("{REPOSITORY}:1.4.0"), &Image::random()).expect(401);
 
     client.login(stage.proxy.address(), USER, PASSWORD);
     client.push("first", &name).expect_success();
@@ -28,11 +28,6 @@ fn expect_signed_in(client: &dyn Client) {
 #[test]
 fn containerd_signs_in() {
     expect_signed_in(&Containerd::start());
-}
-
-#[test]
-fn dxf_signs_in() {
-    expect_signed_in(&Dxf::new());
 }
 
 #[test]

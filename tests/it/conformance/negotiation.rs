@@ -64,10 +64,16 @@ fn a_release_comes_as_the_registry_gives_its_digest() {
         for (method, accept) in ["GET", "HEAD"].into_iter().flat_map(|method| ACCEPTS.map(|accept| (method, accept))) {
             let pinned = ask(&pair.proxy, method, &tag, accept);
             let by_digest = ask(&pair.direct, method, &image.digest(), accept);
-            assert_eq!(outcome(&pair.proxy, &pinned), outcome(&pair.direct, &by_digest), "{media_type} for {accept:?}");
+            // The registry's 404 may name the digest, which the client did not ask for;
+            // the proxy says the same in words of its own.
+            let same_as = |answer: &Exchange| match (pinned.status, answer.status) {
+                (404, 404) => true,
+                _ => outcome(&pair.proxy, &pinned) == outcome(&pair.direct, answer),
+            };
+            assert!(same_as(&by_digest), "{media_type} for {accept:?}: {pinned}\n{by_digest}");
             assert!(pinned.status != 200 || pinned.header("docker-content-digest") == Some(&image.digest()), "{pinned}");
             let by_tag = ask(&pair.direct, method, &tag, accept);
-            if outcome(&pair.direct, &by_tag) != outcome(&pair.proxy, &pinned) {
+            if !same_as(&by_tag) {
                 converted.push((media_type, accept.join(", ").contains(media_type)));
             }
         }

@@ -1,7 +1,7 @@
 //! A registry that grants pull, push and delete one by one to the bearers of tokens,
 //! as many do. docker-registry by itself takes no push from who may not pull.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::api::Api;
 use super::http::{Endpoint, Request};
@@ -24,6 +24,8 @@ pub enum Denial {
 /// A real registry behind a judge of rights.
 pub struct Granting {
     front: Upstream,
+    /// Methods and ends of paths of requests that are to break.
+    broken: Arc<Mutex<Vec<(String, String)>>>,
     /// The registry as somebody sees it who needs no rights.
     pub registry: Registry,
 }
@@ -32,11 +34,23 @@ impl Granting {
     pub fn start(tokens: &Arc<TokenServer>, denial: Denial) -> Self {
         let registry = Registry::start();
         let (behind, tokens) = (registry.endpoint.clone(), Arc::clone(tokens));
-        let front = Upstream::start(move |request| match refusal(request, &tokens, denial) {
-            Some(refusal) => refusal,
-            None => pass(request, &behind),
+        let broken = Arc::<Mutex<Vec<(String, String)>>>::default();
+        let breaking = Arc::clone(&broken);
+        let front = Upstream::start(move |request| {
+            let mut breaking = breaking.lock().expect("what is to break");
+            if let Some(index) = breaking.iter().position(|(method, end)| request.is(method, end)) {
+                breaking.remove(index);
+                return Answer::Reset(Vec::new());
+            }
+            drop(breaking);
+            refusal(request, &tokens, denial).unwrap_or_else(|| pass(request, &behind))
         });
-        Self { front, registry }
+        Self { front, broken, registry }
+    }
+
+    /// Resets the connection of the next such request, which the registry never sees.
+    pub fn break_once(&self, method: &str, end_of_path: &str) {
+        self.broken.lock().expect("what is to break").push((method.to_owned(), end_of_path.to_owned()));
     }
 
     /// The registry as clients see it.
@@ -89,11 +103,13 @@ fn refusal(request: &Recorded, tokens: &TokenServer, denial: Denial) -> Option<A
         format!(r#"{{"errors":[{{"code":"{code}","message":"not for you","detail":{{"path":"{path}"}}}}]}}"#).into_bytes()
     };
     let json = ("Content-Type", "application/json".to_owned());
+    // No connection is kept, so that a broken one is never tried again on another.
+    let close = ("Connection", "close".to_owned());
     Some(match (denial, actions) {
-        (Denial::Forbids, Some(_)) => Answer::Respond { status: 403, headers: vec![json], body: body("DENIED") },
-        (Denial::Hides, Some(_)) => Answer::Respond { status: 404, headers: vec![json], body: body("NAME_UNKNOWN") },
+        (Denial::Forbids, Some(_)) => Answer::Respond { status: 403, headers: vec![json, close], body: body("DENIED") },
+        (Denial::Hides, Some(_)) => Answer::Respond { status: 404, headers: vec![json, close], body: body("NAME_UNKNOWN") },
         _ => {
-            let headers = vec![json, ("WWW-Authenticate", challenge)];
+            let headers = vec![json, close, ("WWW-Authenticate", challenge)];
             Answer::Respond { status: 401, headers, body: body("UNAUTHORIZED") }
         }
     })

@@ -74,7 +74,8 @@ impl Process {
     /// Whether this very process listens on `port`: another one may have taken a
     /// port that was free a moment ago, and would answer in its place.
     pub fn listens_on(&self, port: u16) -> bool {
-        let sockets = std::fs::read_to_string(format!("/proc/{}/net/tcp", self.pid())).unwrap_or_default();
+        let read = |table: &str| std::fs::read_to_string(format!("/proc/{}/net/{table}", self.pid())).unwrap_or_default();
+        let sockets = read("tcp") + &read("tcp6");
         let suffix = format!(":{port:04X}");
         const LISTEN: &str = "0A";
         let inode = sockets.lines().skip(1).find_map(|line| {

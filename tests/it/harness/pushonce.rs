@@ -51,6 +51,7 @@ pub struct Pushonce {
 struct Setup {
     directory: TempDir,
     environment: Vec<(String, String)>,
+    ulimit: Option<&'static str>,
     is_limited: bool,
     /// The path on the second listener that answers 200 once it has started.
     probe: &'static str,
@@ -60,7 +61,9 @@ pub struct PushonceBuilder {
     upstream: String,
     policy: String,
     settings: String,
+    host: &'static str,
     environment: Vec<(String, String)>,
+    ulimit: Option<&'static str>,
     is_limited: bool,
     probe: &'static str,
 }
@@ -75,7 +78,16 @@ impl Pushonce {
     pub fn in_front_of(url: &str) -> PushonceBuilder {
         let (upstream, policy) = (url.to_owned(), POLICY.to_owned());
         let (settings, environment) = (String::new(), Vec::new());
-        PushonceBuilder { upstream, policy, settings, environment, is_limited: false, probe: "/readyz" }
+        PushonceBuilder {
+            upstream,
+            policy,
+            settings,
+            host: "127.0.0.1",
+            environment,
+            ulimit: None,
+            is_limited: false,
+            probe: "/readyz",
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -139,6 +151,12 @@ impl Pushonce {
         series::sum(&text, name, labels)
     }
 
+    /// What everybody on the machine can read of how it was started.
+    pub fn command_line(&self) -> String {
+        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.process.pid())).expect("the command line of a running process");
+        String::from_utf8_lossy(&bytes).replace('\0', " ")
+    }
+
     /// Resident memory now, in MiB.
     pub fn rss_mib(&self) -> u64 {
         self.memory("VmRSS:")
@@ -185,6 +203,18 @@ impl PushonceBuilder {
         self
     }
 
+    /// Lets clients reach it at another address than `127.0.0.1`, such as `[::1]`.
+    pub fn host(mut self, host: &'static str) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Starts it below a limit of the shell, such as `-Sn 256` for open descriptors.
+    pub fn ulimit(mut self, limit: &'static str) -> Self {
+        self.ulimit = Some(limit);
+        self
+    }
+
     /// Starts it so that [`Pushonce::limit_files`] makes writes fail instead of
     /// ending the process.
     pub fn limitable(mut self) -> Self {
@@ -201,7 +231,13 @@ impl PushonceBuilder {
 
     fn setup(&self) -> Setup {
         let directory = tempfile::Builder::new().prefix("pushonce-it-proxy-").tempdir().expect("a temporary directory");
-        Setup { directory, environment: self.environment.clone(), is_limited: self.is_limited, probe: self.probe }
+        Setup {
+            directory,
+            environment: self.environment.clone(),
+            ulimit: self.ulimit,
+            is_limited: self.is_limited,
+            probe: self.probe,
+        }
     }
 
     pub fn start(self) -> Pushonce {
@@ -210,7 +246,7 @@ impl PushonceBuilder {
             let (port, admin) = (free_port(), free_port());
             self.write_files(setup.directory.path(), port, admin);
             match launch(&setup, port, admin) {
-                Ok(process) => return Pushonce { api: api(port), admin: api(admin), process, setup },
+                Ok(process) => return Pushonce { api: api(self.host, port), admin: api("127.0.0.1", admin), process, setup },
                 // Somebody else was faster on a port.
                 Err(process) if process.output().contains("ddress already in use") => {}
                 Err(process) => panic!("pushonce did not start:\n{}", process.output()),
@@ -229,17 +265,17 @@ impl PushonceBuilder {
     /// The base is dotted keys only, so that a setting may add to any table.
     fn write_files(&self, directory: &Path, port: u16, admin: u16) {
         let config = format!(
-            "listen = \"127.0.0.1:{port}\"\nadmin.listen = \"127.0.0.1:{admin}\"\nupstream.url = \"{}\"\n\
+            "listen = \"{}:{port}\"\nadmin.listen = \"127.0.0.1:{admin}\"\nupstream.url = \"{}\"\n\
              ledger.url = \"sqlite:ledger.db\"\npolicy.file = \"policy.toml\"\nlog.format = \"json\"\n{}",
-            self.upstream, self.settings
+            self.host, self.upstream, self.settings
         );
         std::fs::write(directory.join("pushonce.toml"), config).expect("the configuration file");
         std::fs::write(directory.join("policy.toml"), &self.policy).expect("the policy file");
     }
 }
 
-fn api(port: u16) -> Api {
-    Api::new(Endpoint::plain(&format!("127.0.0.1:{port}")), "")
+fn api(host: &str, port: u16) -> Api {
+    Api::new(Endpoint::plain(&format!("{host}:{port}")), "")
 }
 
 fn port_of(api: &Api) -> u16 {
@@ -248,10 +284,16 @@ fn port_of(api: &Api) -> u16 {
 
 fn command(setup: &Setup) -> Command {
     let program = env!("CARGO_BIN_EXE_pushonce");
-    let mut command = Command::new(if setup.is_limited { "env" } else { program });
+    let mut command = Command::new(match (setup.is_limited, setup.ulimit) {
+        (true, _) => "env",
+        (_, Some(_)) => "sh",
+        _ => program,
+    });
+    // What ignores a signal, or has a limit, leaves both to what it becomes.
     if setup.is_limited {
-        // What ignores a signal leaves it ignored in what it becomes.
         command.args(["--ignore-signal=XFSZ", program]);
+    } else if let Some(limit) = setup.ulimit {
+        command.args(["-c", &format!("ulimit {limit} && exec \"$@\""), "sh", program]);
     }
     command.arg("serve").arg("--config").arg(setup.directory.path().join("pushonce.toml"));
     command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
@@ -264,7 +306,7 @@ fn command(setup: &Setup) -> Command {
 /// Starts the program and waits until it is ready; gives it back if it ended instead.
 fn launch(setup: &Setup, port: u16, admin: u16) -> Result<Process, Process> {
     let mut process = Process::spawn(command(setup), "this package", &setup.directory.path().join("log"));
-    let admin_api = api(admin);
+    let admin_api = api("127.0.0.1", admin);
     let running = eventually(PATIENCE, "pushonce is ready", || {
         if process.ended().is_some() {
             return Some(false);

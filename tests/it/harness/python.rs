@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 
 use super::api::split;
 use super::clients::Client;
@@ -79,30 +78,27 @@ impl Client for Oras {
 
     fn login(&self, address: &str, user: &str, password: &str) {
         self.0.login(address, user, password);
+        // Where the SDK looks, whatever DOCKER_CONFIG says.
+        std::fs::create_dir_all(self.0.path(".docker")).expect("a directory for the credentials");
+        std::fs::copy(self.0.path("config.json"), self.0.path(".docker/config.json")).expect("the file of credentials");
     }
 }
 
 /// dxf of python-dxf, which names blobs by tags that it calls aliases.
-pub struct Dxf {
-    home: Home,
-    credentials: Mutex<Option<[String; 2]>>,
-}
+pub struct Dxf(Home);
 
 impl Dxf {
     pub fn new() -> Self {
-        Self { home: Home::new("dxf"), credentials: Mutex::default() }
+        Self(Home::new("dxf"))
     }
 
     /// Runs a subcommand on the repository of `reference`, `host:port/repository:tag`.
     pub fn run(&self, subcommand: &str, reference: &str, arguments: &[&str]) -> Run {
         let (name, _) = split(reference);
         let (host, repository) = name.split_once('/').expect("host:port/repository");
-        let mut command = command(&self.home, "dxf", &[&[subcommand, repository], arguments].concat());
+        let mut command = command(&self.0, "dxf", &[&[subcommand, repository], arguments].concat());
         command.env("DXF_HOST", host).env("DXF_INSECURE", "1");
-        if let Some([user, password]) = &*self.credentials.lock().expect("the credentials") {
-            command.env("DXF_USERNAME", user).env("DXF_PASSWORD", password);
-        }
-        run(command, "python3", self.home.root())
+        run(command, "python3", self.0.root())
     }
 }
 
@@ -113,11 +109,11 @@ impl Client for Dxf {
 
     fn version(&self) -> String {
         const READ: &str = "import importlib.metadata as m; print(m.version('python-dxf'))";
-        last_line(run(command(&self.home, "python", &["-c", READ]), "python3", self.home.root()))
+        last_line(run(command(&self.0, "python", &["-c", READ]), "python3", self.0.root()))
     }
 
     fn build(&self, image: &str, content: &str) {
-        self.home.write(image, content.as_bytes());
+        self.0.write(image, content.as_bytes());
     }
 
     fn push(&self, image: &str, reference: &str) -> Run {
@@ -134,8 +130,8 @@ impl Client for Dxf {
         sha256(self.pull(reference).expect_success().stdout.as_bytes())
     }
 
-    fn login(&self, _address: &str, user: &str, password: &str) {
-        *self.credentials.lock().expect("the credentials") = Some([user, password].map(str::to_owned));
+    fn login(&self, _address: &str, _user: &str, _password: &str) {
+        panic!("dxf sends no password without TLS, and here is none");
     }
 }
 

@@ -30,7 +30,7 @@ fn prove(client: &dyn Client) {
         client.push("first", &name).expect_success();
         let digest = client.pulled_digest(&name);
         client.push("first", &name).expect_success();
-        let meaning = format!("tag driftwood/web:1.4.0 is immutable (rule \"releases\"): it means {}…", &digest[..19]);
+        let meaning = format!("it means {}…", &digest[..19]);
         client.push("second", &name).expect_failure().expect_said(&meaning);
         assert_eq!(client.pulled_digest(&name), digest, "{} with {way}", client.name());
         let status = registry.request("GET", "/v2/driftwood/web/tags/list").send().status;

@@ -102,7 +102,7 @@ impl<'a> Cell<'a> {
     pub fn try_out(&self, row: &Row, credential: &Credential) -> Outcome {
         let seen = |api: &Api| self.world.seen_by(api, credential, &self.repository);
         let alone_api = seen(&self.world.alone.api());
-        let before = self.readable(&alone_api, row);
+        let before = self.readable(&alone_api, row, credential);
         let alone = (row.send)(&alone_api, self);
         let proxied = (row.send)(&seen(&self.world.proxy), self);
         let told = [before, text(&alone), format!("{} {}", proxied.request.target, sha256(&proxied.request.body))].concat();
@@ -114,7 +114,10 @@ impl<'a> Cell<'a> {
     }
 
     /// All that the registry alone shows this client of the repository.
-    fn readable(&self, api: &Api, row: &Row) -> String {
+    fn readable(&self, api: &Api, row: &Row, credential: &Credential) -> String {
+        if !credential.may("pull") {
+            return String::new();
+        }
         let list = api.request("GET", &format!("/v2/{}/tags/list", self.repository)).send();
         let tags = row.about.iter().map(|thing| text(&api.pull(&self.tag(*thing))));
         let digests = row.about.iter().map(|thing| text(&api.pull(&self.digest(*thing))));
@@ -141,10 +144,6 @@ impl<'a> Cell<'a> {
                 faults.push(what.to_owned());
             }
         };
-        if !credential.may("push") {
-            check("a tag that nobody pushed is taken", self.put(&owner, Thing::Fresh, Thing::Second).status == 201);
-            check("a second tag that nobody pushed is taken", self.put(&owner, Thing::Second, Thing::Second).status == 201);
-        }
         for thing in row.about.iter().copied() {
             let own = self.manifest(thing).digest();
             let means = |tag: &str| owner.pull(tag).header("docker-content-digest").map(str::to_owned);
@@ -164,6 +163,9 @@ impl<'a> Cell<'a> {
                 }
                 Thing::Moving | Thing::Audited if !credential.may("push") && !credential.may("delete") => {
                     check("a tag moved", means(&self.tag(thing)) == Some(own));
+                }
+                Thing::Fresh | Thing::Second if !credential.may("push") => {
+                    check("a tag that nobody pushed is taken", self.put(&owner, thing, Thing::Known).status == 201);
                 }
                 Thing::Burnt => check("a deleted tag came back", self.put(&owner, thing, Thing::Second).status == 409),
                 _ => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cell::{Cell, Thing};
 use super::request::Row;
 use crate::harness::api::Api;
-use crate::harness::{Denial, Fault, Faults, Granting, Pushonce, TokenServer};
+use crate::harness::{Denial, Granting, Pushonce, TokenServer};
 
 pub struct Credential {
     pub name: &'static str,
@@ -69,7 +69,6 @@ pub struct World {
     pub alone: Granting,
     /// The registry behind the proxy.
     pub behind: Granting,
-    faults: Faults,
     pub proxy: Pushonce,
     /// The registry hides things, and the proxy has no account to see them with.
     pub is_blind: bool,
@@ -80,13 +79,12 @@ impl World {
         let tokens = Arc::new(TokenServer::start());
         tokens.user("gate", "gate-password", &["pull"]);
         let (alone, behind) = (Granting::start(&tokens, denial), Granting::start(&tokens, denial));
-        let faults = Faults::in_front_of(behind.api().address());
-        let mut proxy = Pushonce::in_front_of(&faults.url()).policy(POLICY);
+        let mut proxy = Pushonce::in_front_of(&behind.url()).policy(POLICY);
         if has_account {
             proxy = proxy.setting("upstream.username = \"gate\"\nupstream.password = \"gate-password\"");
         }
         let is_blind = denial == Denial::Hides && !has_account;
-        Self { tokens, forger: TokenServer::start(), alone, behind, faults, proxy: proxy.start(), is_blind }
+        Self { tokens, forger: TokenServer::start(), alone, behind, proxy: proxy.start(), is_blind }
     }
 
     /// One of the two as `credential` sees it.
@@ -126,8 +124,7 @@ impl World {
                 behind.put_manifest(&cell.digest(thing), manifest).expect_created();
             }
             Thing::Open => {
-                let end = format!("{}/manifests/{}", cell.repository, thing.tag());
-                self.faults.once(move |request| request.is("PUT", &end), Fault::Cut);
+                self.behind.break_once("PUT", &format!("{}/manifests/{}", cell.repository, thing.tag()));
                 owner.put_manifest(&tag, manifest).expect_unavailable();
                 alone.put_manifest(&cell.digest(thing), manifest).expect_created();
             }
@@ -143,7 +140,7 @@ impl World {
                 alone.put_manifest(&tag, manifest).expect_created();
                 alone.delete(&cell.digest(thing)).expect(202);
             }
-            Thing::Fresh | Thing::Second => unreachable!("nobody has pushed it"),
+            Thing::Fresh | Thing::Second => {}
         }
     }
 }
