@@ -50,7 +50,7 @@ pub struct Understood {
     pub method: String,
     path: String,
     pub repository: Option<String>,
-    reference: Option<String>,
+    pub reference: Option<String>,
     digest: Option<String>,
     upload: Option<String>,
 }
