@@ -223,7 +223,7 @@ impl Upstream {
                     Ok(seen) if seen.status() == StatusCode::OK => response = seen,
                     Ok(_) => {}
                     Err(cause) => {
-                        tracing::warn!(%repository, %cause, "an absent tag could not be confirmed with `upstream.username`")
+                        tracing::warn!(%repository, %cause, "an absent tag could not be confirmed with upstream.username")
                     }
                 }
             }
