@@ -19,9 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::chunks::Chunks;
 use self::head::{Framing, Head};
-
-/// The first bytes of HTTP/2 (RFC 9113, section 3.4), which frames by itself.
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+use super::preface::PREFACE;
 
 /// What is wrong with a head; the text goes to the client.
 pub type Verdict = Result<(), &'static str>;
@@ -95,11 +93,11 @@ impl Reader {
                 State::Over => return Ok(()),
                 State::Start(seen) => {
                     seen.extend_from_slice(bytes);
-                    if seen.starts_with(HTTP2_PREFACE) {
+                    if seen.starts_with(&PREFACE) {
                         self.state = State::Over;
                         return Ok(());
                     }
-                    if HTTP2_PREFACE.starts_with(seen) {
+                    if PREFACE.starts_with(seen) {
                         return Ok(());
                     }
                     let seen = std::mem::take(seen);
