@@ -9,6 +9,7 @@ mod preface;
 mod stalled;
 mod tls;
 pub(crate) mod wire;
+mod writing;
 
 use std::sync::Arc;
 

@@ -58,9 +58,9 @@ impl Gate {
         Ok(answer)
     }
 
-    /// What enforcing would have said. An audit must never break a push, so a failed
-    /// look-up says nothing.
-    /// What the tag means is named only to whom the registry shows it.
+    /// What enforcing would have said; what the tag means is named only to whom the
+    /// registry shows it. An audit must never break a push, so a failed look-up says
+    /// nothing.
     async fn audit(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, content: &Content) -> Option<String> {
         let mut looked = self.upstream.resolve(&caller.headers, key, Trust::Client).await;
         let is_shown = matches!(looked, Ok(Resolved::Found(_)));
