@@ -98,7 +98,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.ledger.open_claims().await {
+    match admin.ledger.count_open().await {
         Ok(open) => admin.metrics.open_claims.set(i64::try_from(open).unwrap_or(i64::MAX)),
         Err(cause) => tracing::warn!(%cause, "open claims could not be counted"),
     }

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Diagnostics, FileKind};
+use crate::failpoint;
 use crate::policy::Policy;
 
 /// Where the packages put the configuration.
@@ -78,6 +79,7 @@ pub fn environment() -> Vec<(String, String)> {
 
 /// Runs one command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
+    let _failpoints = failpoint::listen();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(message) => message.exit(),

@@ -8,7 +8,7 @@
 //!            claim                confirm                burn
 //! (no row) ─────────▶ Open(D) ─────────────▶ Sealed(D) ─────────▶ Burnt(D)
 //!     ▲  └─ adopt ───────┼──── yield_to ───▶    ▲
-//!     └──── withdraw ────┘         adopt ───────┘      Open, Sealed ─ lift ─▶ Lifted
+//!     └─ withdraw, release ┘      adopt ───────┘      Open, Sealed ─ lift ─▶ Lifted
 //! ```
 //! `Lifted` counts as no row: the policy stopped calling the tag immutable.
 
@@ -31,6 +31,13 @@ use crate::oci::{Digest, RepositoryName, Tag};
 pub struct TagKey {
     pub repository: RepositoryName,
     pub tag: Tag,
+}
+
+impl Act {
+    /// A claim ended by hand.
+    fn release(key: &TagKey, digest: &Digest, who: &str, reason: &str, at: Timestamp) -> Self {
+        Self { at, who: who.to_owned(), what: format!("release-claim {key} {digest}"), reason: reason.to_owned() }
+    }
 }
 
 impl fmt::Display for TagKey {
@@ -73,6 +80,26 @@ pub struct Record {
     pub origin: Origin,
     /// When the tag reached its state.
     pub since: Timestamp,
+}
+
+/// A claim that nobody has ended yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenClaim {
+    pub key: TagKey,
+    pub digest: Digest,
+    /// When the tag was claimed first.
+    pub since: Timestamp,
+}
+
+/// What an operator changed by hand. Acts are never changed or removed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Act {
+    pub at: Timestamp,
+    /// The operator, as the operating system or the caller names them.
+    pub who: String,
+    /// What was done, such as `release-claim web:1.4.0 sha256:…`.
+    pub what: String,
+    pub reason: String,
 }
 
 /// The right to point one tag at one digest, and the duty to say how it went.
@@ -188,7 +215,20 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError>;
 
     /// How many claims are open.
-    async fn open_claims(&self) -> Result<u64, LedgerError>;
+    async fn count_open(&self) -> Result<u64, LedgerError>;
+
+    /// Open claims in the order of their keys, those behind `after` only, at most
+    /// `limit`: for whoever finishes what others left open.
+    async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<OpenClaim>, LedgerError>;
+
+    /// Ends an open claim on an operator's word: its attempts end, its row goes,
+    /// and the act is written down, in one step. Returns the digest it was for, or
+    /// `None`, with nothing changed, where no claim is open. An attempt of before
+    /// is answered [`LedgerError::ClaimLost`] when it comes back.
+    async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError>;
+
+    /// Every act of an operator, the oldest first.
+    async fn acts(&self) -> Result<Vec<Act>, LedgerError>;
 
     /// Whether the ledger can be read and written.
     async fn ping(&self) -> Result<(), LedgerError>;

@@ -9,6 +9,7 @@
 //!
 //! A module uses only modules above it in this list.
 
+pub mod failpoint;
 pub mod causes;
 pub mod clock;
 pub mod oci;

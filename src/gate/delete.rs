@@ -10,6 +10,7 @@ use super::decision::Decision;
 use super::intent::Delete;
 use super::{Gate, warn};
 use crate::answer::Answer;
+use crate::failpoint::failpoint;
 use crate::ledger::{Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName};
 use crate::policy::{Delete as DeleteRule, Verdict};
@@ -231,6 +232,7 @@ impl Gate {
     }
 
     async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict) -> Result<(), Refusal> {
+        failpoint!("gate-deleted");
         self.metrics.ledger("burn", self.ledger.burn(key, self.clock.now())).await?;
         self.known.invalidate(key);
         tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");

@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::decision::Decision;
 use super::push::Judged;
 use crate::clock::AttemptId;
+use crate::failpoint::failpoint;
 use crate::ledger::{Claim, Claimed, Record, State};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
@@ -191,9 +192,11 @@ impl Gate {
             }
             self.drift.settled(&judged.key);
         }
+        failpoint!("gate-pointed");
         if !sealed {
             self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
         }
+        failpoint!("gate-confirmed");
         Ok(())
     }
 
@@ -206,6 +209,7 @@ impl Gate {
     /// Gives an attempt up that pointed nothing. If the ledger cannot be told, the
     /// claim stays open, which is safe.
     pub(super) async fn withdraw(&self, claim: Claim) {
+        failpoint!("gate-withdrawing");
         let key = claim.key().clone();
         if let Err(cause) = self.metrics.ledger("withdraw", self.ledger.withdraw(claim)).await {
             tracing::warn!(tag = %key, %cause, "an attempt could not be withdrawn; its claim stays open and is rolled forward later");

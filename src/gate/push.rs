@@ -9,6 +9,7 @@ use super::decision::Decision;
 use super::intent::Push;
 use super::{Gate, append_warning};
 use crate::answer::Answer;
+use crate::failpoint::failpoint;
 use crate::ledger::TagKey;
 use crate::oci::manifest::Manifest;
 use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
@@ -40,8 +41,11 @@ impl Gate {
             return self.push_freely(caller, free, &content, decision).await;
         }
         let accepted = self.digest_first(caller, &push.repository, &content, decision).await?;
+        failpoint!("gate-stored");
         let claimants = self.claim_all(caller, held, &content, decision).await?;
+        failpoint!("gate-claimed");
         let claimants = self.look_all(caller, claimants, &content, decision).await?;
+        failpoint!("gate-looked");
         self.point_and_confirm_all(caller, claimants, &content).await?;
 
         let mut answer: Answer = accepted.map(Into::into);

@@ -3,6 +3,7 @@
 use super::Gate;
 use super::caller::Caller;
 use crate::clock::AttemptId;
+use crate::failpoint::failpoint;
 use crate::ledger::{Claim, Claimed, Record, TagKey};
 use crate::oci::{Digest, RepositoryName};
 use crate::refusal::Refusal;
@@ -17,6 +18,7 @@ impl Gate {
             Claimed::Granted(claim) => claim,
             Claimed::AlreadySealed(_, record) | Claimed::Taken(record) => return Ok(record),
         };
+        failpoint!("gate-joined");
         match self.pointer(caller, key, Trust::OrService).await {
             Ok(Some(found)) if found == *claimed => self.confirm(claim).await,
             Ok(Some(found)) => self.settle_with(caller, claim, &found).await,
@@ -55,6 +57,7 @@ impl Gate {
             }
         };
         let response = self.upstream.point(&caller.headers, &claim, &content).await?;
+        failpoint!("gate-rolled");
         if response.status().is_success() {
             return self.confirm(claim).await;
         }
@@ -91,6 +94,7 @@ impl Gate {
     /// Enters a tag that the registry points at `found`.
     pub(super) async fn adopt(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Record, Refusal> {
         self.check_held(caller, key, found).await?;
+        failpoint!("gate-adopting");
         Ok(self.metrics.ledger("adopt", self.ledger.adopt(key, found, self.clock.now())).await?)
     }
 

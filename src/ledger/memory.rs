@@ -4,12 +4,13 @@
 //! rows. Lifting a tag forgets its row, since a lifted row counts as no row.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Claim, Claimed, Ledger, LedgerError, Origin, Record, State, TagKey};
+use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Origin, Record, State, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
@@ -17,18 +18,20 @@ use crate::oci::{Digest, RepositoryName, Tag};
 pub struct MemoryLedger {
     /// Ordered by repository and tag, as [`Ledger::records`] promises.
     rows: Arc<Mutex<BTreeMap<TagKey, Row>>>,
+    acts: Arc<Mutex<Vec<Act>>>,
 }
 
 #[derive(Debug)]
 struct Row {
     record: Record,
+    claimed_at: Timestamp,
     /// Empty unless the row is open.
     attempts: HashSet<AttemptId>,
 }
 
 impl Row {
     fn new(digest: &Digest, state: State, origin: Origin, now: Timestamp) -> Self {
-        Self { record: Record { digest: digest.clone(), state, origin, since: now }, attempts: HashSet::new() }
+        Self { record: Record { digest: digest.clone(), state, origin, since: now }, claimed_at: now, attempts: HashSet::new() }
     }
 
     /// Whether the row is still the open claim that `claim` is an attempt of.
@@ -53,6 +56,10 @@ impl MemoryLedger {
     /// where a thread panicked with the lock held.
     fn rows(&self) -> MutexGuard<'_, BTreeMap<TagKey, Row>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn acts_lock(&self) -> MutexGuard<'_, Vec<Act>> {
+        self.acts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,8 +156,30 @@ impl Ledger for MemoryLedger {
         }
     }
 
-    async fn open_claims(&self) -> Result<u64, LedgerError> {
+    async fn count_open(&self) -> Result<u64, LedgerError> {
         Ok(self.rows().values().filter(|row| row.record.state == State::Open).map(|_| 1).sum())
+    }
+
+    async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<OpenClaim>, LedgerError> {
+        let rows = self.rows();
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let open = rows.range::<TagKey, _>(behind).filter(|(_, row)| row.record.state == State::Open).take(limit);
+        let claim =
+            |(key, row): (&TagKey, &Row)| OpenClaim { key: key.clone(), digest: row.record.digest.clone(), since: row.claimed_at };
+        Ok(open.map(claim).collect())
+    }
+
+    async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
+        let mut rows = self.rows();
+        let is_open = rows.get(key).is_some_and(|row| row.record.state == State::Open);
+        let Some(row) = is_open.then(|| rows.remove(key)).flatten() else { return Ok(None) };
+        let digest = row.record.digest;
+        self.acts_lock().push(Act::release(key, &digest, who, reason, now));
+        Ok(Some(digest))
+    }
+
+    async fn acts(&self) -> Result<Vec<Act>, LedgerError> {
+        Ok(self.acts_lock().clone())
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

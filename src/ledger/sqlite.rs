@@ -25,7 +25,7 @@ pub use self::open::OpenError;
 
 use self::books::Books;
 use self::writer::Writer;
-use super::{Claim, Claimed, Ledger, LedgerError, Record, TagKey};
+use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
@@ -140,8 +140,22 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |books| books.lift(&key, now)).await
     }
 
-    async fn open_claims(&self) -> Result<u64, LedgerError> {
-        self.scan(|books| books.open_claims()).await
+    async fn count_open(&self) -> Result<u64, LedgerError> {
+        self.scan(|books| books.count_open()).await
+    }
+
+    async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<OpenClaim>, LedgerError> {
+        let after = after.cloned();
+        self.scan(move |books| books.open_claims(after.as_ref(), limit)).await
+    }
+
+    async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
+        let (key, who, reason) = (key.clone(), who.to_owned(), reason.to_owned());
+        self.writer.write(move |books| books.release(&key, &who, &reason, now)).await
+    }
+
+    async fn acts(&self) -> Result<Vec<Act>, LedgerError> {
+        self.scan(|books| books.acts()).await
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::memory::MemoryLedger;
 use super::sqlite::SqliteLedger;
-use super::{Claim, Claimed, Ledger, LedgerError, Origin, Record, State, TagKey};
+use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Origin, Record, State, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
 
@@ -132,6 +132,7 @@ macro_rules! run_on {
                 claims::repositories_do_not_touch_each_other,
                 claims::registries_do_not_touch_each_other,
                 claims::records_are_ordered_and_leave_lifted_rows_out,
+                claims::open_claims_are_paged_in_order,
                 endings::confirming_seals_and_ends_every_attempt,
                 endings::confirming_fails_where_the_row_lets_go,
                 endings::yielding_seals_what_was_found,
@@ -141,6 +142,7 @@ macro_rules! run_on {
                 endings::a_burnt_tag_refuses_everything,
                 endings::a_lifted_tag_starts_afresh,
                 endings::a_lift_ends_the_attempts_of_before,
+                endings::releasing_ends_an_open_claim_and_is_written_down,
                 endings::a_ping_changes_nothing,
                 races::one_digest_wins_each_tag,
                 races::the_last_to_withdraw_frees_the_tag,

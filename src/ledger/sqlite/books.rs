@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::clock::AttemptId;
-use crate::ledger::{Claim, Claimed, LedgerError, Origin, Record, State, TagKey};
+use crate::ledger::{Act, Claim, Claimed, LedgerError, OpenClaim, Origin, Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// The rows of one registry, seen through one connection.
@@ -43,7 +43,12 @@ macro_rules! record {
 
 const LOOKUP: &str = concat!("SELECT ", record!(), " FROM tags WHERE ", this_tag!());
 const RECORDS: &str = concat!("SELECT ", record!(), ", tag FROM tags WHERE registry = ?1 AND repository = ?2 ORDER BY tag");
-const OPEN_CLAIMS: &str = "SELECT count(*) FROM tags WHERE registry = ?1 AND state = 'open'";
+const COUNT_OPEN: &str = "SELECT count(*) FROM tags WHERE registry = ?1 AND state = 'open'";
+const OPEN_CLAIMS: &str = "SELECT repository, tag, digest, claimed_at FROM tags \
+     WHERE registry = ?1 AND state = 'open' AND (repository, tag) > (?2, ?3) ORDER BY repository, tag LIMIT ?4";
+const RELEASE: &str = concat!("DELETE FROM tags WHERE ", this_tag!(), " AND state = 'open'");
+const WRITE_DOWN: &str = "INSERT INTO acts (registry, at, who, what, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
+const ACTS: &str = "SELECT at, who, what, reason FROM acts WHERE registry = ?1 ORDER BY number";
 
 /// Inserts, starts a lifted row afresh, or joins. No row back: it is taken.
 const CLAIM: &str = concat!(
@@ -198,10 +203,64 @@ impl Books<'_> {
         self.leave(key, "lifted", now)
     }
 
-    pub(super) fn open_claims(&self) -> Result<u64, LedgerError> {
-        let mut statement = self.connection.prepare_cached(OPEN_CLAIMS).map_err(unavailable)?;
+    pub(super) fn count_open(&self) -> Result<u64, LedgerError> {
+        let mut statement = self.connection.prepare_cached(COUNT_OPEN).map_err(unavailable)?;
         let count: i64 = statement.query_row(params![self.registry], |row| row.get(0)).map_err(unavailable)?;
         Ok(count.unsigned_abs())
+    }
+
+    pub(super) fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<OpenClaim>, LedgerError> {
+        // Every name sorts behind the empty one.
+        let (repository, tag) = after.map_or(("", ""), |key| (key.repository.as_str(), key.tag.as_str()));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(OPEN_CLAIMS).map_err(unavailable)?;
+        let mut rows = statement.query(params![self.registry, repository, tag, limit]).map_err(unavailable)?;
+        let mut claims = Vec::new();
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            claims.push(self.open_claim(row)?);
+        }
+        Ok(claims)
+    }
+
+    fn open_claim(&self, row: &Row<'_>) -> Result<OpenClaim, LedgerError> {
+        let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
+        let (repository, tag, digest, since): (String, String, String, i64) =
+            columns.map_err(|error: rusqlite::Error| self.corrupt(&"an open claim", &error))?;
+        let name = format!("{repository}:{tag}");
+        let key = TagKey {
+            repository: RepositoryName::parse(&repository).map_err(|error| self.corrupt(&name, &error))?,
+            tag: Tag::parse(&tag).map_err(|error| self.corrupt(&name, &error))?,
+        };
+        let digest = Digest::parse(&digest).map_err(|error| self.corrupt(&name, &error))?;
+        let since = Timestamp::from_millisecond(since).map_err(|error| self.corrupt(&name, &error))?;
+        Ok(OpenClaim { key, digest, since })
+    }
+
+    pub(super) fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
+        let Some(Record { digest, state: State::Open, .. }) = self.lookup(key)? else { return Ok(None) };
+        self.end_attempts(key)?;
+        self.change(RELEASE, params![self.registry, key.repository.as_str(), key.tag.as_str()])?;
+        self.write_down(&Act::release(key, &digest, who, reason, now))?;
+        Ok(Some(digest))
+    }
+
+    fn write_down(&self, act: &Act) -> Result<(), LedgerError> {
+        let Act { at, who, what, reason } = act;
+        self.change(WRITE_DOWN, params![self.registry, at.as_millisecond(), who, what, reason]).map(|_| ())
+    }
+
+    pub(super) fn acts(&self) -> Result<Vec<Act>, LedgerError> {
+        let mut statement = self.connection.prepare_cached(ACTS).map_err(unavailable)?;
+        let mut rows = statement.query(params![self.registry]).map_err(unavailable)?;
+        let mut acts = Vec::new();
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
+            let (at, who, what, reason): (i64, String, String, String) =
+                columns.map_err(|error: rusqlite::Error| self.corrupt(&"an act", &error))?;
+            let at = Timestamp::from_millisecond(at).map_err(|error| self.corrupt(&"an act", &error))?;
+            acts.push(Act { at, who, what, reason });
+        }
+        Ok(acts)
     }
 
     /// Reads whatever there is, to see whether reading works.

@@ -130,7 +130,7 @@ async fn reads_do_not_wait_for_a_write() {
 
     assert_eq!(ledger.lookup(&key("web:1.0.0")).await.expect("an answer"), Some(standing));
     assert_eq!(ledger.records(&key("web:1").repository).await.expect("rows").len(), 1);
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
     let_go.send(()).expect("the writer is still held");
 }
 

@@ -11,7 +11,7 @@ pub async fn a_free_tag_is_granted(store: &impl Store) {
     let Claimed::Granted(claim) = answer else { panic!("{answer:?}") };
     assert_eq!((claim.key(), claim.digest(), claim.attempt()), (&key("web:1.0.0"), &digest("a"), attempt));
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("a", State::Open, Origin::Pushed, 1)));
-    assert_eq!(ledger.open_claims().await.expect("a count"), 1);
+    assert_eq!(ledger.count_open().await.expect("a count"), 1);
 }
 
 pub async fn equal_bytes_join_and_other_bytes_find_it_taken(store: &impl Store) {
@@ -23,10 +23,10 @@ pub async fn equal_bytes_join_and_other_bytes_find_it_taken(store: &impl Store) 
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(open.clone()), "to join is no change of state");
     assert_eq!(claim(ledger, "web:1.0.0", "b", 3).await, Claimed::Taken(open.clone()));
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(open));
-    assert_eq!(ledger.open_claims().await.expect("a count"), 1);
+    assert_eq!(ledger.count_open().await.expect("a count"), 1);
 
     ledger.withdraw(second).await.expect("withdrawn");
-    assert_eq!(ledger.open_claims().await.expect("a count"), 1, "the first attempt still holds the claim");
+    assert_eq!(ledger.count_open().await.expect("a count"), 1, "the first attempt still holds the claim");
 }
 
 pub async fn a_sealed_tag_takes_its_own_bytes_only(store: &impl Store) {
@@ -38,7 +38,7 @@ pub async fn a_sealed_tag_takes_its_own_bytes_only(store: &impl Store) {
     assert_eq!(ledger.confirm(again, at(3)).await.expect("confirmed again"), standing, "since its first confirmation");
     assert_eq!(claim(ledger, "web:1.0.0", "b", 4).await, Claimed::Taken(standing.clone()));
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(standing));
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
 }
 
 pub async fn withdrawing_frees_the_tag_when_nobody_else_tries(store: &impl Store) {
@@ -112,7 +112,7 @@ pub async fn registries_do_not_touch_each_other(store: &impl Store) {
     let theirs = store.open("theirs");
     assert_eq!(lookup(&*theirs, "web:1.0.0").await, None);
     assert_eq!(theirs.records(&key("web:_").repository).await.expect("rows"), []);
-    assert_eq!(theirs.open_claims().await.expect("a count"), 0);
+    assert_eq!(theirs.count_open().await.expect("a count"), 0);
     expect_lost(theirs.confirm(open, at(2)).await);
     sealed(&*theirs, "web:1.0.0", "b", 3).await;
     assert!(burn(&*theirs, "web:1.0.0", 4).await);
@@ -120,7 +120,7 @@ pub async fn registries_do_not_touch_each_other(store: &impl Store) {
 
     let ours = &*store.open("ours");
     assert_eq!(lookup(ours, "web:1.0.0").await, Some(record("a", State::Sealed, Origin::Pushed, 1)));
-    assert_eq!(ours.open_claims().await.expect("a count"), 1);
+    assert_eq!(ours.count_open().await.expect("a count"), 1);
 }
 
 pub async fn records_are_ordered_and_leave_lifted_rows_out(store: &impl Store) {
@@ -135,4 +135,23 @@ pub async fn records_are_ordered_and_leave_lifted_rows_out(store: &impl Store) {
     let tags: Vec<&str> = records.iter().map(|(tag, _)| tag.as_str()).collect();
     assert_eq!(tags, ["1.10.0", "1.9.0", "B", "_", "b"], "by bytes, whatever the engine's language");
     assert_eq!(records[3].1, record("web:_", State::Burnt, Origin::Pushed, 3));
+}
+
+pub async fn open_claims_are_paged_in_order(store: &impl Store) {
+    let ledger = &*store.open("ours");
+    let mut expected = Vec::new();
+    for (now, tag) in (1..).zip(["web:1.0.0", "web:1.0.1", "web/a:1.0.0", "api:2.0.0"]) {
+        let _open = granted(ledger, tag, "a", now).await;
+        let _joined = granted(ledger, tag, "a", now + 10).await;
+        expected.push(OpenClaim { key: key(tag), digest: digest("a"), since: at(now) });
+    }
+    sealed(ledger, "web:1.0.2", "a", 5).await;
+    expected.sort_by(|one, other| one.key.cmp(&other.key));
+
+    let page = async |after: Option<&TagKey>, limit| ledger.open_claims(after, limit).await.expect("a page");
+    assert_eq!(page(None, 10).await, expected);
+    assert_eq!(page(None, 2).await, expected[..2]);
+    assert_eq!(page(Some(&expected[1].key), 2).await, expected[2..]);
+    assert_eq!(page(Some(&expected[3].key), 2).await, []);
+    assert_eq!(ledger.count_open().await.expect("a count"), 4);
 }

@@ -10,7 +10,7 @@ pub async fn confirming_seals_and_ends_every_attempt(store: &impl Store) {
     let expected = record("a", State::Sealed, Origin::Pushed, 4);
 
     assert_eq!(ledger.confirm(second, at(4)).await.expect("sealed"), expected);
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
     assert_eq!(ledger.confirm(first, at(5)).await.expect("sealed before"), expected);
     ledger.withdraw(third).await.expect("nothing");
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(expected));
@@ -58,7 +58,7 @@ pub async fn yielding_seals_what_was_found(store: &impl Store) {
     let expected = record("b", State::Sealed, Origin::Adopted, 3);
     assert_eq!(ledger.yield_to(first, &digest("b"), at(3)).await.expect("sealed"), expected);
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(expected.clone()));
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
     assert_eq!(claim(ledger, "web:1.0.0", "a", 4).await, Claimed::Taken(expected));
 
     let same = granted(ledger, "web:2.0.0", "a", 1).await;
@@ -100,7 +100,7 @@ pub async fn adopting_enters_what_is_there(store: &impl Store) {
     let open = granted(ledger, "web:2.0.0", "a", 1).await;
     let expected = record("a", State::Sealed, Origin::Pushed, 2);
     assert_eq!(adopt(ledger, "web:2.0.0", "a", 2).await, expected);
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
     assert_eq!(ledger.confirm(open, at(3)).await.expect("sealed before"), expected);
 }
 
@@ -138,7 +138,7 @@ pub async fn a_burnt_tag_refuses_everything(store: &impl Store) {
         assert_eq!(claim(ledger, tag, "b", 6).await, Claimed::Taken(tombstone.clone()));
         assert_eq!(lookup(ledger, tag).await, Some(tombstone));
     }
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
 }
 
 pub async fn a_lifted_tag_starts_afresh(store: &impl Store) {
@@ -169,7 +169,7 @@ pub async fn a_lift_ends_the_attempts_of_before(store: &impl Store) {
     let confirming = granted(ledger, "web:1.0.0", "a", 1).await;
     let yielding = granted(ledger, "web:1.0.0", "a", 1).await;
     assert!(lift(ledger, "web:1.0.0", 2).await);
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
 
     let newer = granted(ledger, "web:1.0.0", "a", 3).await;
     expect_lost(ledger.confirm(confirming, at(4)).await);
@@ -194,6 +194,33 @@ pub async fn a_lift_ends_the_attempts_of_before(store: &impl Store) {
     expect_lost(ledger.confirm(confirming, at(4)).await);
     expect_lost(ledger.yield_to(yielding, &digest("c"), at(4)).await);
     assert_eq!(lookup(ledger, "web:2.0.0").await, Some(record("b", State::Open, Origin::Pushed, 3)));
+}
+
+pub async fn releasing_ends_an_open_claim_and_is_written_down(store: &impl Store) {
+    let ours = store.open("ours");
+    let ledger = &*ours;
+    let release = async |tag: &str, now| ledger.release(&key(tag), "ann", "its content is gone", at(now)).await.expect("an answer");
+    let confirming = granted(ledger, "web:1.0.0", "a", 1).await;
+    let yielding = granted(ledger, "web:1.0.0", "a", 1).await;
+    let withdrawing = granted(ledger, "web:1.0.0", "a", 1).await;
+    assert_eq!(release("web:1.0.0", 2).await, Some(digest("a")));
+    assert_eq!(lookup(ledger, "web:1.0.0").await, None);
+    assert_eq!(release("web:1.0.0", 3).await, None, "it is released already");
+
+    sealed(ledger, "web:1.0.0", "b", 4).await;
+    ledger.withdraw(withdrawing).await.expect("nothing");
+    expect_lost(ledger.confirm(confirming, at(5)).await);
+    assert_eq!(ledger.yield_to(yielding, &digest("c"), at(5)).await.expect("what stands").digest, digest("b"));
+    assert_eq!(release("web:1.0.0", 6).await, None, "a sealed tag is not released");
+    assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("b", State::Sealed, Origin::Pushed, 4)));
+    assert!(burn(ledger, "web:1.0.0", 7).await);
+    assert_eq!(release("web:1.0.0", 8).await, None, "a burnt tag is not released");
+
+    let what = format!("release-claim web:1.0.0 {}", digest("a"));
+    let act = Act { at: at(2), who: "ann".to_owned(), what, reason: "its content is gone".to_owned() };
+    assert_eq!(ledger.acts().await.expect("the acts"), [act]);
+    drop(ours);
+    assert_eq!(store.open("theirs").acts().await.expect("the acts"), [], "another registry has acts of its own");
 }
 
 pub async fn a_ping_changes_nothing(store: &impl Store) {

@@ -50,7 +50,7 @@ pub async fn one_digest_wins_each_tag(store: &impl Store) {
         let standing = lookup(&*ledger, &tag).await.expect("a row");
         assert_eq!((standing.digest, standing.state), (digest(&contents[0]), State::Sealed));
     }
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
 }
 
 /// Everybody claims and withdraws: whatever the order, nothing is left, and no
@@ -75,5 +75,5 @@ pub async fn the_last_to_withdraw_frees_the_tag(store: &impl Store) {
         done.expect("no pusher panicked");
     }
     assert_eq!(lookup(&*ledger, "web:1.0.0").await, None);
-    assert_eq!(ledger.open_claims().await.expect("a count"), 0);
+    assert_eq!(ledger.count_open().await.expect("a count"), 0);
 }

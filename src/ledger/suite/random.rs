@@ -35,6 +35,9 @@ enum Step {
     Lift {
         tag: usize,
     },
+    Release {
+        tag: usize,
+    },
     Ping,
 }
 
@@ -52,7 +55,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => claim.prop_map(|claim| Step::Crash { claim }),
         2 => (tag.clone(), content).prop_map(|(tag, content)| Step::Adopt { tag, content }),
         1 => tag.clone().prop_map(|tag| Step::Burn { tag }),
-        4 => tag.prop_map(|tag| Step::Lift { tag }),
+        4 => tag.clone().prop_map(|tag| Step::Lift { tag }),
+        2 => tag.prop_map(|tag| Step::Release { tag }),
         1 => Just(Step::Ping),
     ]
 }
@@ -122,6 +126,11 @@ async fn take(step: Step, moment: i64, tested: &dyn Ledger, memory: &dyn Ledger,
             let key = key(TAGS[tag]);
             prop_assert_eq!(words(tested.lift(&key, now).await), words(memory.lift(&key, now).await));
         }
+        Step::Release { tag } => {
+            let key = key(TAGS[tag]);
+            let answer = words(tested.release(&key, "ann", "gone", now).await);
+            prop_assert_eq!(answer, words(memory.release(&key, "ann", "gone", now).await));
+        }
         Step::Ping => prop_assert_eq!(words(tested.ping().await), words(memory.ping().await)),
     }
     Ok(())
@@ -142,6 +151,8 @@ async fn compare(tested: &dyn Ledger, memory: &dyn Ledger) -> Result<(), TestCas
         let repository = key(tag).repository;
         prop_assert_eq!(words(tested.records(&repository).await), words(memory.records(&repository).await));
     }
-    prop_assert_eq!(words(tested.open_claims().await), words(memory.open_claims().await));
+    prop_assert_eq!(words(tested.count_open().await), words(memory.count_open().await));
+    prop_assert_eq!(words(tested.open_claims(None, 8).await), words(memory.open_claims(None, 8).await));
+    prop_assert_eq!(words(tested.acts().await), words(memory.acts().await));
     Ok(())
 }

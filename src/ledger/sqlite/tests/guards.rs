@@ -10,6 +10,8 @@ async fn one_of_each(place: &Place) {
     assert!(ledger.burn(&key("web:burnt"), at(2)).await.expect("burnt"));
     sealed(&ledger, "web:lifted", "a", 1).await;
     assert!(ledger.lift(&key("web:lifted"), at(2)).await.expect("lifted"));
+    let _released = granted(&ledger, "web:released", "a", 1).await;
+    ledger.release(&key("web:released"), "ann", "gone", at(2)).await.expect("an answer").expect("released");
 }
 
 #[tokio::test]
@@ -49,6 +51,9 @@ async fn a_hand_cannot_rewrite_what_a_tag_means() {
         ("INSERT INTO attempts VALUES ('default', 'web', 'none', zeroblob(16), 1)", "only an open claim has attempts"),
         ("INSERT INTO attempts VALUES ('default', 'web', 'open', zeroblob(15), 1)", "CHECK constraint failed"),
         ("UPDATE attempts SET attempt = zeroblob(16)", "an attempt begins and ends, and never changes"),
+        ("UPDATE acts SET reason = 'another'", "an act is written down once"),
+        ("DELETE FROM acts", "an act is never forgotten"),
+        ("INSERT INTO acts VALUES (2, 'default', 1, 'ann', 'nothing', '')", "CHECK constraint failed"),
         ("INSERT INTO heartbeat VALUES (2, 0)", "CHECK constraint failed"),
     ];
     for (sql, words) in refused {

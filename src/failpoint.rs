@@ -1,0 +1,42 @@
+//! Places at which a test may delay or end the process; nothing in a release.
+//!
+//! The crate `fail` has its feature `failpoints` in tests only. There the variable
+//! `FAILPOINTS` says what happens where, as in `gate-claimed=return` or
+//! `gate-pointed=5%sleep(200)`. `return` is SIGKILL, for that is how a process ends
+//! that nobody asked.
+
+/// A step of the protocol that the process may not survive.
+macro_rules! failpoint {
+    ($name:literal) => {
+        fail::fail_point!($name, |_| $crate::failpoint::die())
+    };
+}
+
+pub(crate) use failpoint;
+
+/// Every failpoint, in the order in which a push, a roll-forward, an adoption and a
+/// delete pass them.
+pub const ALL: &[&str] = &[
+    "gate-stored",
+    "gate-claimed",
+    "gate-looked",
+    "gate-pointed",
+    "gate-confirmed",
+    "gate-withdrawing",
+    "gate-joined",
+    "gate-rolled",
+    "gate-adopting",
+    "gate-deleted",
+];
+
+/// Reads `FAILPOINTS` for as long as the value lives. Does nothing in a release.
+pub fn listen() -> Option<fail::FailScenario<'static>> {
+    fail::has_failpoints().then(fail::FailScenario::setup)
+}
+
+/// Ends the process at once, as `kill -9` does.
+pub(crate) fn die() -> ! {
+    let own = rustix::process::getpid();
+    let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+    std::process::abort()
+}
