@@ -33,7 +33,7 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
-        match self.metrics.ledger("lookup", self.ledger.lookup(&judged.key)).await? {
+        match self.record(&judged.key, &judged.verdict).await? {
             Some(record) => self.accept_or_refuse(caller, judged, record, content, decision).await,
             None => Ok(()),
         }
@@ -194,7 +194,8 @@ impl Gate {
         }
         failpoint!("gate-pointed");
         if !sealed {
-            self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
+            let record = self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
+            self.known.remember(&judged.key, &record);
         }
         failpoint!("gate-confirmed");
         Ok(())
