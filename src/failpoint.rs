@@ -14,8 +14,8 @@ macro_rules! failpoint {
 
 pub(crate) use failpoint;
 
-/// Every failpoint, in the order in which a push, a roll-forward, an adoption and a
-/// delete pass them.
+/// Every failpoint, in the order in which a push, a roll-forward (which begins in the
+/// background with `gate-reconciling`), an adoption and a delete pass them.
 pub const ALL: &[&str] = &[
     "gate-stored",
     "gate-claimed",
@@ -23,6 +23,7 @@ pub const ALL: &[&str] = &[
     "gate-pointed",
     "gate-confirmed",
     "gate-withdrawing",
+    "gate-reconciling",
     "gate-joined",
     "gate-rolled",
     "gate-adopting",

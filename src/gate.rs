@@ -17,6 +17,7 @@ mod needs;
 mod pull;
 mod push;
 mod query;
+mod reconcile;
 mod rights;
 mod rollforward;
 
@@ -33,7 +34,7 @@ use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
-use self::caller::Caller;
+use self::caller::{Account, Caller};
 use self::decision::Decision;
 use self::drift::DriftWatch;
 use self::intent::{Intent, Kind, Pass};
@@ -53,6 +54,7 @@ use crate::upstream::body::RequestBody;
 use crate::upstream::{Outgoing, Upstream};
 
 pub use self::classify::classify;
+pub use self::reconcile::Reconciler;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const WARNING: HeaderName = http::header::WARNING;
@@ -138,7 +140,7 @@ impl Gate {
 
     /// Refuses a request of which nothing is believed.
     pub fn refuse_unread(&self, refusal: Refusal) -> Answer {
-        let caller = Caller { headers: HeaderMap::new(), request_id: self.request_ids.next() };
+        let caller = Caller { headers: HeaderMap::new(), request_id: self.request_ids.next(), account: Account::Client };
         self.finish(&caller, Decision::new("other"), Err(refusal))
     }
 
@@ -149,6 +151,7 @@ impl Gate {
         let caller = Arc::new(Caller {
             headers: self.upstream.prepare(headers, peer.address, peer.secure),
             request_id: self.request_ids.next(),
+            account: Account::Client,
         });
         match classify(&method, &uri, &self.limits.passthrough) {
             Ok(Intent::Pass(pass)) => {

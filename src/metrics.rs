@@ -19,6 +19,8 @@ pub struct Metrics {
     known_tags: IntCounterVec,
     /// Set when the metrics are read.
     pub open_claims: IntGauge,
+    /// Set at each walk over the open claims.
+    pub stuck_claims: IntGauge,
     pub drift: IntCounter,
     pub unpinned_pulls: IntCounter,
     pub connections: IntGauge,
@@ -53,6 +55,7 @@ impl Metrics {
                 &["outcome"],
             )?,
             open_claims: IntGauge::new("pushonce_open_claims", "Claims that no push has finished yet.")?,
+            stuck_claims: IntGauge::new("pushonce_stuck_claims", "Open claims that the last walk found nobody able to finish.")?,
             drift: IntCounter::new(
                 "pushonce_drift_total",
                 "Times that the registry's pointer of an immutable tag, or its content, differed from the ledger.",
@@ -81,6 +84,7 @@ impl Metrics {
         self.registry.register(Box::new(self.ledger.clone()))?;
         self.registry.register(Box::new(self.known_tags.clone()))?;
         self.registry.register(Box::new(self.open_claims.clone()))?;
+        self.registry.register(Box::new(self.stuck_claims.clone()))?;
         self.registry.register(Box::new(self.drift.clone()))?;
         self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
         self.registry.register(Box::new(self.connections.clone()))?;

@@ -50,7 +50,10 @@ impl Gate {
         if record.state == State::Open && !record.digest.names(&content.bytes) {
             record = match self.roll_forward(caller, &judged.key, &record.digest).await {
                 Ok(record) => record,
-                Err(refusal) => return Err(self.unless_denied(caller, &judged.key.repository, content, decision, refusal).await),
+                Err(unfinished) => {
+                    let refusal = unfinished.into();
+                    return Err(self.unless_denied(caller, &judged.key.repository, content, decision, refusal).await);
+                }
             };
         }
         if means(&record, content) {
@@ -185,7 +188,7 @@ impl Gate {
         if needs_pointing {
             let response = self.upstream.point(&caller.headers, &claim, content).await?;
             if !response.status().is_success() {
-                if is_definite_rejection(response.status()) {
+                if is_definite_rejection(&response) {
                     self.withdraw(claim).await;
                 }
                 return Err(Refusal::of_registry(response));
@@ -194,8 +197,7 @@ impl Gate {
         }
         failpoint!("gate-pointed");
         if !sealed {
-            let record = self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
-            self.known.remember(&judged.key, &record);
+            self.confirm(claim).await?;
         }
         failpoint!("gate-confirmed");
         Ok(())

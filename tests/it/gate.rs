@@ -4,9 +4,11 @@
 mod adoption;
 mod audit;
 mod delete;
+mod known;
 mod multi_tag;
 mod pull;
 mod push;
+mod reconciler;
 mod recovery;
 mod refusals;
 mod table;
