@@ -51,7 +51,10 @@ impl Metrics {
                 &["operation", "outcome"],
             )?,
             known_tags: IntCounterVec::new(
-                Opts::new("pushonce_known_tags_total", "Looks at immutable tags that memory answered, or the ledger was asked for."),
+                Opts::new(
+                    "pushonce_known_tags_total",
+                    "Looks at immutable tags that memory answered, or the ledger was asked for.",
+                ),
                 &["outcome"],
             )?,
             open_claims: IntGauge::new("pushonce_open_claims", "Claims that no push has finished yet.")?,

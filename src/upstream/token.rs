@@ -115,7 +115,8 @@ impl ServiceAccount {
             }
             Scheme::Bearer { realm, service } => {
                 let fetch = self.fetch_token(realm, service.as_deref(), repository, access);
-                let token = self.tokens.try_get_with((repository.clone(), access), fetch).await.map_err(|cause| (*cause).clone())?;
+                let token =
+                    self.tokens.try_get_with((repository.clone(), access), fetch).await.map_err(|cause| (*cause).clone())?;
                 headers.insert(AUTHORIZATION, token.header.clone());
             }
         }

@@ -11,6 +11,7 @@ mod push;
 mod reconciler;
 mod recovery;
 mod refusals;
+mod rejections;
 mod table;
 mod visibility;
 mod without_ledger;

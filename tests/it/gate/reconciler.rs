@@ -48,10 +48,8 @@ fn wait_for_walks(proxy: &Pushonce, times: usize) {
 fn a_claim_of_a_killed_proxy_is_finished() {
     for failpoint in ["gate-claimed", "gate-looked", "gate-pointed"] {
         let registry = Registry::start();
-        let mut proxy = Pushonce::in_front_of(&registry.url())
-            .setting(OFTEN)
-            .environment("FAILPOINTS", &format!("{failpoint}=return"))
-            .start();
+        let mut proxy =
+            Pushonce::in_front_of(&registry.url()).setting(OFTEN).environment("FAILPOINTS", &format!("{failpoint}=return")).start();
         let image = Image::random();
         assert!(proxy.try_push("web:1.4.0", &image).is_err(), "killed at {failpoint}");
         assert_eq!(state(&proxy, "web", "1.4.0").as_deref(), Some("open"));
@@ -198,8 +196,7 @@ impl Stage {
         store(&registry, "web", &image);
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_800_000_000).expect("a time")));
         let ledger = MemoryLedger::new();
-        let key =
-            TagKey { repository: RepositoryName::parse("web").expect("a name"), tag: Tag::parse("1.4.0").expect("a tag") };
+        let key = TagKey { repository: RepositoryName::parse("web").expect("a name"), tag: Tag::parse("1.4.0").expect("a tag") };
         let digest = Digest::parse(&image.digest()).expect("a digest");
         let stamp = Timestamp::from_second(1_800_000_000 + seconds).expect("a time");
         let claimed = block_on(ledger.claim(&key, &digest, AttemptId::random(), stamp)).expect("an answer");
