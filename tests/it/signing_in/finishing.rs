@@ -115,6 +115,24 @@ fn where_the_account_may_not_push_either_the_client_gets_its_own_no() {
 }
 
 #[test]
+fn what_was_hidden_from_the_client_is_not_overwritten_by_the_account() {
+    let stage = Stage::with_account(&["pull", "push"]);
+    let faults = Faults::in_front_of(stage.granting.api().address());
+    let proxy = with_account(Pushonce::in_front_of(&faults.url()).setting(NEVER), GATE).start();
+    leave_a_claim_open(&stage, &proxy);
+    let before = Image::random();
+    stage.granting.registry.put_tag_behind_the_back("web:1.4.0", &before);
+    // The client is told that there is no such tag, and the account's own look breaks.
+    for fault in [Fault::Status(404), Fault::Cut] {
+        faults.once(|request| request.is("HEAD", "/manifests/1.4.0"), fault);
+    }
+    stage.client(&proxy, &["pull"]).put_manifest("web:1.4.0", &Image::random().manifest).expect_refused();
+    assert_eq!(stage.granting.registry.tag_digest("web:1.4.0"), Some(before.digest()));
+    // Two for the push, two for the client, and one for the account alone.
+    assert_eq!(faults.count("HEAD", "/manifests/1.4.0"), 5);
+}
+
+#[test]
 fn with_basic_the_account_signs_in_by_its_password() {
     for (account, finishes) in [(Some((USER, PASSWORD)), true), (Some((USER, "wrong")), false), (None, false)] {
         let registry = Registry::with().basic_auth().start();
