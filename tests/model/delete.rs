@@ -10,8 +10,8 @@ impl Protocol {
     /// `Gate::delete_tag`, as far as the lookup. A tag that the ledger has not met is
     /// adopted first, as a pull adopts it.
     pub fn delete_tag(&self, world: &mut World, who: usize) {
-        if let Row::Open(digest) | Row::Sealed(digest) = world.row {
-            world.go(who, Stage::DeleteTag(digest));
+        if matches!(world.row, Row::Open(_) | Row::Sealed(_)) {
+            world.go(who, Stage::DeleteTag);
         }
     }
 
@@ -34,13 +34,13 @@ impl Protocol {
 
     pub fn go_delete(&self, world: &mut World, who: usize) {
         match world.requests[who].stage {
-            Stage::DeleteTag(digest) => {
+            Stage::DeleteTag => {
                 if world.pointer.take().is_none() {
                     // 404: nothing is burnt.
                     return world.end(who);
                 }
                 world.disturbed = true;
-                world.go(who, Stage::BurnTag(digest));
+                world.go(who, Stage::BurnTag);
             }
             Stage::DeleteManifest(digest, goes_with_it) => {
                 world.stored.remove(digest);
@@ -53,15 +53,19 @@ impl Protocol {
                 world.disturbed = true;
                 world.go(who, Stage::BurnManifest(digest));
             }
-            Stage::BurnTag(digest) | Stage::BurnManifest(digest) => {
-                self.ledger_burn(world, digest);
-                if world.row == Row::Burnt(digest) {
-                    self.witness.see(Event::Burnt);
-                }
-                world.end(who);
-            }
+            Stage::BurnTag => self.burn(world, who, None),
+            Stage::BurnManifest(digest) => self.burn(world, who, Some(digest)),
             _ => {}
         }
+    }
+
+    /// `Gate::burn`
+    fn burn(&self, world: &mut World, who: usize, manifest: Option<Digest>) {
+        self.ledger_burn(world, manifest);
+        if matches!(world.row, Row::Burnt(_)) {
+            self.witness.see(Event::Burnt);
+        }
+        world.end(who);
     }
 
     /// Whether a delete has the manifest to itself (`Locks::alone`).
@@ -73,21 +77,45 @@ impl Protocol {
             })
     }
 
-    /// Whether nobody pushes the manifest or deletes it (`Locks::shared`). Pushers of
-    /// other bytes who roll it forward do not hold its lock.
+    /// Whether nobody is about to bind the tag to the manifest, and nobody deletes it.
     pub fn may_be_alone(&self, world: &World, digest: Digest) -> bool {
-        if self.flaw == Some(Flaw::LockOfOneProcess) {
-            return true;
-        }
-        let is_pushed = world.requests.iter().any(|request| match request.stage {
-            Stage::Store(pushed)
-            | Stage::Claim(pushed)
-            | Stage::Look(Way::Push | Way::Repush, pushed)
-            | Stage::Point(Way::Push | Way::Repush, pushed)
-            | Stage::Confirm(Way::Push, pushed)
-            | Stage::Yield(Way::Push, pushed) => pushed == digest,
-            _ => false,
-        });
-        !is_pushed && !self.is_alone(world, digest)
+        let is_bound = |stage| match self.flaw {
+            Some(Flaw::LockOfOneProcess) => false,
+            Some(Flaw::LockOfPushesOnly) => pushes(stage, digest),
+            _ => pushes(stage, digest) || binds(stage, digest),
+        };
+        !world.requests.iter().any(|request| is_bound(request.stage)) && !self.is_alone(world, digest)
+    }
+
+    /// Whether a delete keeps a request from binding the tag to what it found.
+    pub fn keeps_out(&self, world: &World, digest: Digest) -> bool {
+        self.flaw != Some(Flaw::LockOfPushesOnly) && self.is_alone(world, digest)
+    }
+}
+
+/// Whether a request pushes the manifest itself (`Locks::shared`).
+fn pushes(stage: Stage, digest: Digest) -> bool {
+    match stage {
+        Stage::Store(pushed)
+        | Stage::Claim(pushed)
+        | Stage::Look(Way::Push | Way::Repush, pushed)
+        | Stage::Point(Way::Push | Way::Repush, pushed)
+        | Stage::Confirm(Way::Push, pushed)
+        | Stage::Yield(Way::Push, pushed) => pushed == digest,
+        _ => false,
+    }
+}
+
+/// Whether a request binds the tag to a manifest that somebody else brought.
+fn binds(stage: Stage, digest: Digest) -> bool {
+    match stage {
+        Stage::Join(bound)
+        | Stage::Look(Way::Roll, bound)
+        | Stage::Point(Way::Roll, bound)
+        | Stage::Confirm(Way::Roll, bound)
+        | Stage::Adopt(bound) => bound == digest,
+        Stage::Yield(way, claimed) => claimed != digest || way == Way::Roll,
+        Stage::Settle { open, found } => open == digest || found == digest,
+        _ => false,
     }
 }

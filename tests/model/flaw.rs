@@ -14,6 +14,8 @@ pub enum Flaw {
     HeadBeforeClaim,
     /// The ledger is asked, the tag pointed, and the row written after.
     CheckThenPut,
+    /// A push of other bytes is refused where a claim is open, and leaves it so.
+    NoRollForward,
     /// An older backup is restored, and nobody compares it with the head.
     NoHeadCheck,
     /// A PUT is sent again after its connection broke, and the rejection of the second
@@ -23,4 +25,7 @@ pub enum Flaw {
     BurnWhateverIsThere,
     /// A delete of a manifest keeps pushes of it out in its own process only.
     LockOfOneProcess,
+    /// That delete keeps out who pushes the manifest, and not who rolls it forward,
+    /// adopts it or yields to it.
+    LockOfPushesOnly,
 }

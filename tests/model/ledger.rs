@@ -72,16 +72,16 @@ impl Protocol {
         }
     }
 
-    /// `Ledger::burn`, of what was deleted.
-    pub fn ledger_burn(&self, world: &mut World, deleted: Digest) {
-        match world.row {
-            Row::Open(digest) | Row::Sealed(digest) if digest == deleted => enter(world, Row::Burnt(digest)),
-            Row::Open(digest) | Row::Sealed(digest) if self.flaw == Some(Flaw::BurnWhateverIsThere) => {
-                world.broken.note(BURNS_ITS_OWN);
-                enter(world, Row::Burnt(digest));
+    /// `Ledger::burn`. With a manifest go the tags that mean it, and no others.
+    pub fn ledger_burn(&self, world: &mut World, manifest: Option<Digest>) {
+        let (Row::Open(digest) | Row::Sealed(digest)) = world.row else { return };
+        if manifest.is_some_and(|deleted| deleted != digest) {
+            if self.flaw != Some(Flaw::BurnWhateverIsThere) {
+                return;
             }
-            _ => {}
+            world.broken.note(BURNS_ITS_OWN);
         }
+        enter(world, Row::Burnt(digest));
     }
 
     /// Whether the row is still the open claim that this request is an attempt of.

@@ -26,6 +26,9 @@ pub struct Protocol {
     pub requests: usize,
     pub pulls: bool,
     pub deletes: Deletes,
+    /// Whether somebody pushes to the registry itself while the ledger does not know
+    /// the tag: before pushonce was there, or around it.
+    pub direct_pushes: bool,
     /// Whether an operator releases open claims.
     pub release: bool,
     /// Whether somebody moves the registry's tag, whatever the ledger says.
@@ -62,7 +65,7 @@ pub enum Action {
     Dies(usize),
     /// A PUT of the tag lands that nobody waits for any more.
     LandsLate(Digest),
-    /// Somebody pushes to the registry itself, before the ledger knows the tag.
+    /// Somebody pushes to the registry itself.
     DirectPush(Digest),
     /// Somebody moves the registry's tag behind the back.
     MovesBehindTheBack(Digest),
@@ -74,12 +77,13 @@ pub enum Action {
 }
 
 impl Protocol {
-    /// Pushes in many ways, nothing else.
+    /// Pushes through the gate, and to the registry itself while the tag is free.
     pub fn of(requests: usize) -> Self {
         Self {
             requests,
             pulls: false,
             deletes: Deletes::None,
+            direct_pushes: true,
             release: false,
             meddling: false,
             backup: false,
@@ -107,7 +111,7 @@ impl Protocol {
     }
 
     fn goes_on(&self, stage: Stage, who: usize, actions: &mut Vec<Action>) {
-        actions.push(Action::Go(who));
+        actions.push(Action::Dies(who));
         match stage {
             Stage::Look(..) => actions.push(Action::LookFails(who)),
             Stage::Point(..) => {
@@ -120,7 +124,7 @@ impl Protocol {
             Stage::Withdraw(_) => actions.push(Action::Twice(who)),
             _ => {}
         }
-        actions.push(Action::Dies(who));
+        actions.push(Action::Go(who));
     }
 
     fn from_outside(&self, world: &World, actions: &mut Vec<Action>) {
@@ -128,7 +132,7 @@ impl Protocol {
             if world.late.has(digest) {
                 actions.push(Action::LandsLate(digest));
             }
-            if world.row == Row::Free {
+            if self.direct_pushes && world.row == Row::Free {
                 actions.push(Action::DirectPush(digest));
             }
             if self.meddling {
@@ -194,9 +198,7 @@ impl Protocol {
         match world.requests[who].stage {
             Stage::Idle => {}
             Stage::Sight | Stage::Adopt(_) | Stage::Settle { .. } => self.go_pull(world, who),
-            Stage::DeleteTag(_) | Stage::DeleteManifest(..) | Stage::BurnTag(_) | Stage::BurnManifest(_) => {
-                self.go_delete(world, who);
-            }
+            Stage::DeleteTag | Stage::DeleteManifest(..) | Stage::BurnTag | Stage::BurnManifest(_) => self.go_delete(world, who),
             _ => self.go_push(world, who),
         }
     }
@@ -258,6 +260,9 @@ impl Model for Protocol {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        // What is plain comes last: of equally short counterexamples the checker keeps
+        // the one that it meets last.
+        self.from_outside(world, actions);
         let requests = &world.requests[..];
         // One idle place is as good as another. Sorting puts idle ones first.
         let places = if self.symmetric { MOST - self.requests..MOST } else { 0..self.requests };
@@ -270,7 +275,6 @@ impl Model for Protocol {
                 self.goes_on(requests[who].stage, who, actions);
             }
         }
-        self.from_outside(world, actions);
     }
 
     fn next_state(&self, before: &World, action: Action) -> Option<World> {

@@ -18,7 +18,10 @@ impl Protocol {
             }
             // `settle_on_sight` looks before it joins the claim.
             Row::Open(open) => {
-                if let Some(found) = world.pointer {
+                if let Some(found) = world.pointer
+                    && !self.keeps_out(world, open)
+                    && !self.keeps_out(world, found)
+                {
                     world.go(who, Stage::Settle { open, found });
                 }
             }
@@ -30,7 +33,7 @@ impl Protocol {
     pub fn go_pull(&self, world: &mut World, who: usize) {
         match world.requests[who].stage {
             Stage::Sight => match world.pointer {
-                Some(found) if world.stored.has(found) => world.go(who, Stage::Adopt(found)),
+                Some(found) if world.stored.has(found) && !self.keeps_out(world, found) => world.go(who, Stage::Adopt(found)),
                 _ => world.end(who),
             },
             Stage::Adopt(found) => {

@@ -14,7 +14,7 @@ impl Protocol {
     pub fn push(&self, world: &mut World, who: usize, digest: Digest) {
         match world.row {
             Row::Open(claimed) if claimed != digest && self.flaw != Some(Flaw::LeaseTakeover) => {
-                world.go(who, Stage::Join(claimed));
+                self.begin_to_join(world, who, claimed);
             }
             Row::Sealed(other) if other != digest => self.refuse(world, who, other),
             Row::Burnt(_) => self.witness.see(Event::RefusedAsBurnt),
@@ -70,13 +70,21 @@ impl Protocol {
             Claimed::Granted if self.flaw == Some(Flaw::HeadBeforeClaim) => world.go(who, Stage::Point(Way::Push, digest)),
             Claimed::Granted => world.go(who, Stage::Look(Way::Push, digest)),
             Claimed::AlreadySealed => world.go(who, Stage::Look(Way::Repush, digest)),
-            Claimed::Taken(Row::Open(claimed)) => world.go(who, Stage::Join(claimed)),
+            Claimed::Taken(Row::Open(claimed)) => self.begin_to_join(world, who, claimed),
             Claimed::Taken(Row::Sealed(other)) => self.refuse(world, who, other),
             Claimed::Taken(_) => {
                 self.witness.see(Event::RefusedAsBurnt);
                 world.end(who);
             }
         }
+    }
+
+    /// `Gate::roll_forward`, as far as the claim.
+    fn begin_to_join(&self, world: &mut World, who: usize, claimed: Digest) {
+        if self.keeps_out(world, claimed) || self.flaw == Some(Flaw::NoRollForward) {
+            return world.end(who);
+        }
+        world.go(who, Stage::Join(claimed));
     }
 
     /// `Gate::look_all` for one tag, and the look of `Gate::roll_forward` together with
@@ -87,7 +95,9 @@ impl Protocol {
             (Some(found), _) if found == digest => Stage::Confirm(way, digest),
             (Some(found), _) if self.flaw == Some(Flaw::CheckThenPut) => Stage::Adopt(found),
             // `check_held`: a pointer to nothing binds nobody.
-            (Some(found), Way::Push | Way::Roll) if world.stored.has(found) => Stage::Yield(way, digest),
+            (Some(found), Way::Push | Way::Roll) if world.stored.has(found) && !self.keeps_out(world, found) => {
+                Stage::Yield(way, digest)
+            }
             (Some(_), Way::Push | Way::Roll) => Stage::Withdraw(digest),
             (None, Way::Roll) if !world.stored.has(digest) => {
                 self.witness.see(Event::RollForwardFoundNoContent);

@@ -64,9 +64,10 @@ fn did(stage: Stage) -> String {
         Stage::Sight => "HEAD of the tag (pull)".to_owned(),
         Stage::Adopt(digest) => format!("adopt {digest:?}"),
         Stage::Settle { open, .. } => format!("join the claim for {open:?} (pull)"),
-        Stage::DeleteTag(_) => "DELETE of the tag".to_owned(),
+        Stage::DeleteTag => "DELETE of the tag".to_owned(),
         Stage::DeleteManifest(digest, _) => format!("DELETE of manifest {digest:?}"),
-        Stage::BurnTag(digest) | Stage::BurnManifest(digest) => format!("burn what meant {digest:?}"),
+        Stage::BurnTag => "burn the tag".to_owned(),
+        Stage::BurnManifest(digest) => format!("burn the tag that went with manifest {digest:?}"),
         Stage::Peek(digest) => format!("HEAD of the tag (push of {digest:?}), without a claim"),
     }
 }

@@ -96,12 +96,12 @@ pub enum Stage {
     /// `Gate::settle_on_sight`, after it saw an open row and a pointer
     Settle { open: Digest, found: Digest },
     /// `Gate::delete_tag`, after the lookup
-    DeleteTag(Digest),
+    DeleteTag,
     /// `Gate::delete_manifest`, alone with the manifest; whether the tag goes with it
     DeleteManifest(Digest, bool),
-    /// `Gate::burn` after a delete of the tag that meant this
-    BurnTag(Digest),
-    /// `Gate::burn` after a delete of the manifest, still alone with it
+    /// `Gate::burn` after a delete of the tag
+    BurnTag,
+    /// `Gate::burn` after a delete of this manifest, still alone with it
     BurnManifest(Digest),
     /// Only with [`super::flaw::Flaw::HeadBeforeClaim`]: a look without a claim
     Peek(Digest),
@@ -172,10 +172,6 @@ impl World {
             requests: [IDLE; MOST],
             broken: Broken::default(),
         }
-    }
-
-    pub fn is_quiet(&self) -> bool {
-        self.requests == [IDLE; MOST]
     }
 
     /// Equal requests are the same whatever place they have: their order is no
