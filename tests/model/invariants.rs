@@ -18,8 +18,7 @@ pub const CONTENT_STAYS: &str = "INV-12 what an immutable tag needs is not delet
 pub const BURNS_ITS_OWN: &str = "INV-12 a delete burns only what it deleted";
 
 /// The invariants of steps, which a single state cannot show.
-const OF_STEPS: [&str; 7] =
-    [ONE_DIGEST, CLAIMED_BYTES, LOOK_AFTER_CLAIM, ROWS_STAY, NO_FALSE_SUCCESS, PULLS, BURNS_ITS_OWN];
+const OF_STEPS: [&str; 7] = [ONE_DIGEST, CLAIMED_BYTES, LOOK_AFTER_CLAIM, ROWS_STAY, NO_FALSE_SUCCESS, PULLS, BURNS_ITS_OWN];
 
 /// Which invariants of steps were broken on the way to a state. None ever is in a
 /// sound protocol, so it makes no states.
@@ -48,8 +47,7 @@ macro_rules! of_steps {
 }
 
 pub fn properties() -> Vec<Property<Protocol>> {
-    let mut properties =
-        of_steps![ONE_DIGEST, CLAIMED_BYTES, LOOK_AFTER_CLAIM, ROWS_STAY, NO_FALSE_SUCCESS, PULLS, BURNS_ITS_OWN];
+    let mut properties = of_steps![ONE_DIGEST, CLAIMED_BYTES, LOOK_AFTER_CLAIM, ROWS_STAY, NO_FALSE_SUCCESS, PULLS, BURNS_ITS_OWN];
     properties.extend([
         Property::always(NO_EARLY_RELEASE, |_, world: &World| {
             world.row != Row::Free || world.disturbed || (world.late.is_empty() && !world.has_attempt())

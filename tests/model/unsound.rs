@@ -62,8 +62,11 @@ fn an_open_claim_that_is_only_refused() {
 
 #[test]
 fn an_older_ledger_that_is_not_noticed() {
-    breaks(Flaw::NoHeadCheck, ONE_DIGEST, || {
-        Protocol { backup: true, deletes: Deletes::Allow, direct_pushes: false, ..Protocol::of(1) }
+    breaks(Flaw::NoHeadCheck, ONE_DIGEST, || Protocol {
+        backup: true,
+        deletes: Deletes::Allow,
+        direct_pushes: false,
+        ..Protocol::of(1)
     });
 }
 

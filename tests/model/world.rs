@@ -94,7 +94,10 @@ pub enum Stage {
     /// `Gate::adopt` of what the pointer showed
     Adopt(Digest),
     /// `Gate::settle_on_sight`, after it saw an open row and a pointer
-    Settle { open: Digest, found: Digest },
+    Settle {
+        open: Digest,
+        found: Digest,
+    },
     /// `Gate::delete_tag`, after the lookup
     DeleteTag,
     /// `Gate::delete_manifest`, alone with the manifest; whether the tag goes with it
