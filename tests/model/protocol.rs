@@ -127,7 +127,7 @@ impl Protocol {
         actions.push(Action::Go(who));
     }
 
-    fn from_outside(&self, world: &World, actions: &mut Vec<Action>) {
+    fn interferes(&self, world: &World, actions: &mut Vec<Action>) {
         for digest in Digest::ALL {
             if world.late.has(digest) {
                 actions.push(Action::LandsLate(digest));
@@ -262,7 +262,7 @@ impl Model for Protocol {
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         // What is plain comes last: of equally short counterexamples the checker keeps
         // the one that it meets last.
-        self.from_outside(world, actions);
+        self.interferes(world, actions);
         let requests = &world.requests[..];
         // One idle place is as good as another. Sorting puts idle ones first.
         let places = if self.symmetric { MOST - self.requests..MOST } else { 0..self.requests };
