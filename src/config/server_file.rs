@@ -71,6 +71,7 @@ fn server(section: &Section<'_>, directory: &Path) -> Server {
         header_limit: section.read("header_limit", words::size).unwrap_or(64 << 10),
         max_connections: section.integer("max_connections", 1..=1_000_000).unwrap_or(20_000),
         max_streams: section.integer("max_streams", 1..=10_000).and_then(|number| number.try_into().ok()).unwrap_or(100),
+        max_resets: section.integer("max_resets", 0..=10_000).unwrap_or(20),
         max_uploads: section.integer("max_uploads", 1..=1_000_000).unwrap_or(1_000),
         passthrough: section.list("passthrough", words::passthrough).map(|(paths, _)| paths).unwrap_or_default(),
     }
