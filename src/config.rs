@@ -102,7 +102,9 @@ fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
 fn read_file(path: &Path, role: Role, place: Place, report: &Report) -> Option<Source> {
     let (name, meant) = match role {
         Role::Configuration => (path.display().to_string(), "the rules are named by `policy.file`"),
-        Role::Password => ("the file that `upstream.password_file` names".to_owned(), "a password stands under `upstream.password`"),
+        Role::Password => {
+            ("the file that `upstream.password_file` names".to_owned(), "a password stands under `upstream.password`")
+        }
     };
     let refuse = |message: String, hint: &str| report.push(Diagnostic::new(place.clone(), message).hint(hint));
     let mut bytes = Vec::new();

@@ -199,7 +199,9 @@ impl Refusal {
             Self::Immutable(immutable) => immutable.message(),
             Self::ManifestUnknown(key) => format!("{key} is unknown or deleted"),
             Self::Unchecked(status) => {
-                format!("the registry answered a pull by digest with {status} instead of the manifest, whose bytes cannot be checked")
+                format!(
+                    "the registry answered a pull by digest with {status} instead of the manifest, whose bytes cannot be checked"
+                )
             }
             Self::Blind(key) => format!(
                 "the registry takes the push and hides what it stores, so whether {key} was there before cannot be seen; \

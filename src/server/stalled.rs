@@ -72,6 +72,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
 
 impl<S> fmt::Debug for Stalled<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stalled").field("limit", &self.limit.longest).field("stands_still", &self.clock.is_some()).finish_non_exhaustive()
+        f.debug_struct("Stalled")
+            .field("limit", &self.limit.longest)
+            .field("stands_still", &self.clock.is_some())
+            .finish_non_exhaustive()
     }
 }

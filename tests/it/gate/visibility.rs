@@ -185,7 +185,8 @@ fn who_may_delete_and_is_shown_nothing_cannot_delete_what_may_be_there() {
     let proxy = Pushonce::in_front_of(&upstream.url()).policy(DELETABLE).start();
     proxy.delete("web:1.4.0").expect(404);
     proxy.delete("web:latest").expect(202);
-    let deleted: Vec<String> = upstream.requests().iter().filter(|request| request.is("DELETE", "0")).map(|request| request.target().to_owned()).collect();
+    let deleted: Vec<String> =
+        upstream.requests().iter().filter(|request| request.is("DELETE", "0")).map(|request| request.target().to_owned()).collect();
     assert!(!deleted.contains(&"/v2/web/manifests/1.4.0".to_owned()), "{deleted:?}");
 }
 

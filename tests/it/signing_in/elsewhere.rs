@@ -48,7 +48,9 @@ fn sending_away(image: &Image, status: u16, elsewhere: String) -> Upstream {
     Upstream::start(move |request| {
         let of_digest = request.target().ends_with(&digest);
         // The first GET by digest is the one that adopts.
-        if of_digest && (was_adopted.load(Ordering::Relaxed) || request.method() == "GET" && was_adopted.swap(true, Ordering::Relaxed)) {
+        if of_digest
+            && (was_adopted.load(Ordering::Relaxed) || request.method() == "GET" && was_adopted.swap(true, Ordering::Relaxed))
+        {
             let headers = vec![("Location", elsewhere.clone()), ("Docker-Content-Digest", digest.clone())];
             return Answer::Respond { status, headers, body: b"other bytes".to_vec() };
         }

@@ -64,9 +64,9 @@ fn more_resets_than_may_be_end_the_connection_and_are_counted() {
     let upstream = Upstream::start(|_| Answer::status(200));
     let proxy = Pushonce::in_front_of(&upstream.url()).setting("server.max_resets = 3").start();
     let mut client = Connection::open(proxy.address());
-    let requests = (0..1000).map(|number| 2 * number + 1).flat_map(|stream| {
-        [frames::get(stream, "/v2/"), frames::frame(frames::RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
-    });
+    let requests = (0..1000)
+        .map(|number| 2 * number + 1)
+        .flat_map(|stream| [frames::get(stream, "/v2/"), frames::frame(frames::RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat());
     // The proxy may hang up before all of it is sent.
     let _ = client.send(&requests.collect::<Vec<u8>>());
     let last = std::iter::from_fn(|| client.next()).filter(|frame| frame.kind == frames::GOAWAY).last().expect("GOAWAY");

@@ -66,8 +66,13 @@ fn an_answer_that_nobody_makes_room_for_ends_its_stream_alone() {
     }
     let of_blob = |blob: &[u8]| format!("/v2/web/blobs/{}", sha256(blob));
     // Passed on, read whole, and answered by the proxy itself.
-    let targets =
-        [of_blob(&large), of_blob(&small), "/v2/web/manifests/9.9.9".to_owned(), "/v2/web/tags/list".to_owned(), "/nowhere".to_owned()];
+    let targets = [
+        of_blob(&large),
+        of_blob(&small),
+        "/v2/web/manifests/9.9.9".to_owned(),
+        "/v2/web/tags/list".to_owned(),
+        "/nowhere".to_owned(),
+    ];
     for window in [0, 1, 7] {
         let before = reached(&proxy);
         let mut connection = connect(&proxy, window);
@@ -144,7 +149,9 @@ fn windows_that_never_open_hold_bounded_memory_and_are_ended() {
         assert_eq!(proxy.pull("web:1.4.0").expect_ok().body, image.manifest.bytes);
     }
     let peak = proxy.peak_rss_mib();
-    println!("{count} answers that nobody makes room for: {before} MiB resident before, {peak} MiB at most, {HONEST} honest pushes and pulls");
+    println!(
+        "{count} answers that nobody makes room for: {before} MiB resident before, {peak} MiB at most, {HONEST} honest pushes and pulls"
+    );
     assert!(peak < MOST_MIB, "{peak} MiB were resident with {count} such answers");
     eventually(PATIENCE, "all are ended", || (proxy.metric("pushonce_streams", &[]) == 0.0).then_some(()));
     assert_eq!(reached(&proxy), count);
