@@ -117,7 +117,7 @@ impl Gate {
         let GateParts { policy, ledger, upstream, clock, metrics, tasks, server, pulls } = parts;
         let limits = Limits {
             manifest: server.manifest_limit,
-            body_idle: IdleLimit { longest: server.body_idle_timeout, reached: metrics.limit("body_idle_timeout") },
+            body_idle: IdleLimit::new(server, &metrics),
             passthrough: server.passthrough.clone(),
         };
         Self {

@@ -107,7 +107,7 @@ impl Upstream {
         let pool = Pool::new(config.idle_connections, config.idle_timeout);
         let host = (!config.preserve_host).then(|| config.authority.clone());
         let forwarding = Forwarding { host, trust: server.trust_forwarded };
-        let body_idle = IdleLimit { longest: server.body_idle_timeout, reached: metrics.limit("body_idle_timeout") };
+        let body_idle = IdleLimit::new(server, &metrics);
         Ok(Self { config, connector, pool, forwarding, service, body_idle, metrics })
     }
 

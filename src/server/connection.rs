@@ -42,7 +42,7 @@ pub struct Protocols {
 
 impl Protocols {
     pub fn new(server: &valid::Server, metrics: Arc<Metrics>) -> Self {
-        let idle = IdleLimit { longest: server.body_idle_timeout, reached: metrics.limit("body_idle_timeout") };
+        let idle = IdleLimit::new(server, &metrics);
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(server.header_timeout).max_header_size(server.header_limit);
         let mut http2 = http2::Builder::new(Streams::new(idle.clone(), Arc::clone(&metrics)));

@@ -15,7 +15,8 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::pool::Lease;
-use crate::metrics::Reached;
+use crate::config::valid;
+use crate::metrics::{Metrics, Reached};
 
 /// Why a body ended before its end.
 #[derive(Debug, Error)]
@@ -31,6 +32,12 @@ pub enum BodyError {
 pub struct IdleLimit {
     pub longest: Duration,
     pub reached: Reached,
+}
+
+impl IdleLimit {
+    pub fn new(server: &valid::Server, metrics: &Metrics) -> Self {
+        Self { longest: server.body_idle_timeout, reached: metrics.limit("body_idle_timeout") }
+    }
 }
 
 /// A request body on its way to the registry.

@@ -45,6 +45,11 @@ fn a_head_that_takes_too_long_ends_its_connection_and_is_counted() {
         assert!(ended.is_empty() || ended.starts_with("HTTP/1.1 408 "), "{beginning:?} is answered with {ended}");
         expect_reached(&proxy, "header_timeout", before + 1.0);
     }
+    let mut idle = Kept::connect(&proxy);
+    idle.ask();
+    assert!(idle.answer(PATIENCE).is_some_and(|answer| answer.starts_with("HTTP/1.1 200 ")));
+    assert_eq!(idle.answer(PATIENCE).as_deref(), Some(""), "a connection without a second request goes on");
+    expect_reached(&proxy, "header_timeout", 4.0);
 }
 
 #[test]
