@@ -8,14 +8,16 @@
 /// A step of the protocol that the process may not survive.
 macro_rules! failpoint {
     ($name:literal) => {
+        // A release drops the closure, and `die` is used all the same.
+        const _: fn() -> ! = $crate::failpoint::die;
         fail::fail_point!($name, |_| $crate::failpoint::die())
     };
 }
 
 pub(crate) use failpoint;
 
-/// Every failpoint, in the order in which a push, a roll-forward, an adoption and a
-/// delete pass them.
+/// Every failpoint, in the order in which a push, a roll-forward (which begins in the
+/// background with `gate-reconciling`), an adoption and a delete pass them.
 pub const ALL: &[&str] = &[
     "gate-stored",
     "gate-claimed",
@@ -23,6 +25,7 @@ pub const ALL: &[&str] = &[
     "gate-pointed",
     "gate-confirmed",
     "gate-withdrawing",
+    "gate-reconciling",
     "gate-joined",
     "gate-rolled",
     "gate-adopting",

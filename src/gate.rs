@@ -10,12 +10,14 @@ mod delete;
 mod drift;
 mod hold;
 pub(crate) mod intent;
+mod known;
 mod locks;
 mod moving;
 mod needs;
 mod pull;
 mod push;
 mod query;
+mod reconcile;
 mod rights;
 mod rollforward;
 
@@ -28,14 +30,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use moka::sync::Cache;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
-use self::caller::Caller;
+use self::caller::{Account, Caller};
 use self::decision::Decision;
 use self::drift::DriftWatch;
 use self::intent::{Intent, Kind, Pass};
+use self::known::Known;
 use self::locks::Locks;
 use self::needs::NeedsCache;
 use self::rights::Rights;
@@ -43,24 +45,21 @@ use crate::answer::Answer;
 use crate::causes::with_causes;
 use crate::clock::{AttemptId, Clock};
 use crate::config::valid::{self, WhenLedgerIsDown};
-use crate::ledger::{Ledger, TagKey};
+use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Running};
-use crate::oci::Digest;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::upstream::body::{IdleLimit, RequestBody};
 use crate::upstream::{Outgoing, Upstream};
 
 pub use self::classify::classify;
+pub use self::reconcile::Reconciler;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const WARNING: HeaderName = http::header::WARNING;
 
 /// The most bytes that all warnings of an answer may have (distribution-spec, "Warnings").
 const MOST_WARNING_BYTES: usize = 4096;
-
-/// The most sealed tags that memory keeps for the time the ledger is down.
-const MOST_KNOWN: u64 = 100_000;
 
 /// The other end of a client connection.
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +83,7 @@ pub struct Gate {
     drift: DriftWatch,
     needs: NeedsCache,
     locks: Locks,
-    /// Sealed tags seen before; asked only while the ledger gives no answer.
-    known: Cache<TagKey, Digest>,
+    known: Known,
     uploads: Semaphore,
     tasks: TaskTracker,
     request_ids: RequestIds,
@@ -132,7 +130,7 @@ impl Gate {
             drift: DriftWatch::new(pulls.drift_check_interval),
             needs: NeedsCache::new(),
             locks: Locks::default(),
-            known: Cache::new(MOST_KNOWN),
+            known: Known::new(),
             uploads: Semaphore::new(server.max_uploads),
             tasks,
             request_ids: RequestIds::new(),
@@ -141,7 +139,7 @@ impl Gate {
 
     /// Refuses a request of which nothing is believed.
     pub fn refuse_unread(&self, refusal: Refusal) -> Answer {
-        let caller = Caller { headers: HeaderMap::new(), request_id: self.request_ids.next() };
+        let caller = Caller { headers: HeaderMap::new(), request_id: self.request_ids.next(), account: Account::Client };
         self.finish(&caller, Decision::new("other"), Err(refusal))
     }
 
@@ -152,6 +150,7 @@ impl Gate {
         let caller = Arc::new(Caller {
             headers: self.upstream.prepare(headers, peer.address, peer.secure),
             request_id: self.request_ids.next(),
+            account: Account::Client,
         });
         match classify(&method, &uri, &self.limits.passthrough) {
             Ok(Intent::Pass(pass)) => {

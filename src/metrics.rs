@@ -16,8 +16,11 @@ pub struct Metrics {
     refusals: IntCounterVec,
     upstream: HistogramVec,
     ledger: HistogramVec,
+    known_tags: IntCounterVec,
     /// Set when the metrics are read.
     pub open_claims: IntGauge,
+    /// Set at each walk over the open claims.
+    pub stuck_claims: IntGauge,
     pub drift: IntCounter,
     pub unpinned_pulls: IntCounter,
     pub connections: IntGauge,
@@ -49,7 +52,15 @@ impl Metrics {
                 latency("pushonce_ledger_seconds", "Time of a ledger operation."),
                 &["operation", "outcome"],
             )?,
+            known_tags: IntCounterVec::new(
+                Opts::new(
+                    "pushonce_known_tags_total",
+                    "Looks at immutable tags that memory answered, or the ledger was asked for.",
+                ),
+                &["outcome"],
+            )?,
             open_claims: IntGauge::new("pushonce_open_claims", "Claims that no push has finished yet.")?,
+            stuck_claims: IntGauge::new("pushonce_stuck_claims", "Open claims that the last walk found nobody able to finish.")?,
             drift: IntCounter::new(
                 "pushonce_drift_total",
                 "Times that the registry's pointer of an immutable tag, or its content, differed from the ledger.",
@@ -81,7 +92,9 @@ impl Metrics {
         self.registry.register(Box::new(self.refusals.clone()))?;
         self.registry.register(Box::new(self.upstream.clone()))?;
         self.registry.register(Box::new(self.ledger.clone()))?;
+        self.registry.register(Box::new(self.known_tags.clone()))?;
         self.registry.register(Box::new(self.open_claims.clone()))?;
+        self.registry.register(Box::new(self.stuck_claims.clone()))?;
         self.registry.register(Box::new(self.drift.clone()))?;
         self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
         self.registry.register(Box::new(self.connections.clone()))?;
@@ -107,6 +120,11 @@ impl Metrics {
 
     pub fn upstream(&self, method: &str, answered: bool, took: Duration) {
         self.upstream.with_label_values(&[method, outcome(answered)]).observe(took.as_secs_f64());
+    }
+
+    /// Whether memory knew what an immutable tag means, so that no ledger was asked.
+    pub fn known_tag(&self, known: bool) {
+        self.known_tags.with_label_values(&[if known { "hit" } else { "miss" }]).inc();
     }
 
     /// Runs a ledger operation and takes its time.

@@ -35,16 +35,18 @@ use self::connect::{ConnectError, Connector};
 use self::headers::Forwarding;
 use self::location::Addresses;
 use self::pool::{Lease, Pool};
-use self::token::{ServiceAccount, SignInError};
+use self::token::ServiceAccount;
 use crate::causes::with_causes;
 use crate::config::valid;
 use crate::metrics::Metrics;
+use crate::oci::RepositoryName;
 
 use self::connect::tls_settings;
 pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, without_body};
 pub use self::probe::{Probe, ProbeError};
 pub use self::side::SideError;
 pub use self::tags::Listed;
+pub use self::token::{Access, SignInError};
 
 /// The largest answer that is read whole: a manifest, an error, a page of tags.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
@@ -126,6 +128,17 @@ impl Upstream {
         headers
     }
 
+    /// The headers of a request that the gate makes for itself: signed where it has an
+    /// account, and nobody's where it has none.
+    pub async fn own_headers(&self, repository: &RepositoryName, access: Access) -> Result<HeaderMap, UpstreamError> {
+        let host = HeaderValue::from_str(self.config.authority.as_str()).ok().map(|host| (HOST, host));
+        let mut headers = headers::for_service(&host.into_iter().collect());
+        if let Some(service) = &self.service {
+            service.sign(&mut headers, repository, access).await?;
+        }
+        Ok(headers)
+    }
+
     /// Sends a request and returns the answer as soon as its head is there.
     pub async fn forward(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {
         let method = outgoing.method.clone();
@@ -160,6 +173,7 @@ impl Upstream {
         let mut spare =
             repeatable.then(|| body.repeat()).flatten().map(|body| (method.clone(), target.clone(), headers.clone(), body));
         let mut request = assemble(method, target, headers, body);
+        let mut was_sent = false;
 
         // Kept connections first. One that the registry has closed meanwhile gives
         // the request back unsent, or breaks before an answer.
@@ -170,6 +184,7 @@ impl Upstream {
                 Err(Failure { error: error @ UpstreamError::Broken(_), .. }) => match spare.take() {
                     Some((method, target, headers, body)) => {
                         request = assemble(method, target, headers, body);
+                        was_sent = true;
                         break;
                     }
                     None => return Err(error),
@@ -178,10 +193,11 @@ impl Upstream {
             }
         }
         let mut lease = self.open().await?;
-        match self.send(&mut lease, request, progress.as_ref()).await {
-            Ok(response) => Ok(self.hand_over(response, lease)),
-            Err(failure) => Err(failure.error),
+        let mut response = self.send(&mut lease, request, progress.as_ref()).await.map_err(|failure| failure.error)?;
+        if was_sent {
+            response.extensions_mut().insert(SentTwice);
         }
+        Ok(self.hand_over(response, lease))
     }
 
     async fn open(&self) -> Result<Lease, UpstreamError> {
@@ -260,11 +276,17 @@ async fn gather(response: Response<ResponseBody>) -> Result<Response<Bytes>, Ups
 }
 
 /// Whether the registry wants other credentials.
-fn is_denied(status: StatusCode) -> bool {
+pub fn is_denied(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-/// Statuses after which the registry certainly did not carry the request out.
-pub fn is_definite_rejection(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 401 | 403 | 404 | 405 | 413 | 415)
+/// Marks the answer to a request that was sent before, on a connection that broke: the
+/// registry may still carry the first one out.
+#[derive(Clone, Copy, Debug)]
+struct SentTwice;
+
+/// Whether the registry certainly did not carry a request out, and will not.
+pub fn is_definite_rejection(response: &Response<Bytes>) -> bool {
+    let is_rejection = matches!(response.status().as_u16(), 400 | 401 | 403 | 404 | 405 | 413 | 415);
+    is_rejection && response.extensions().get::<SentTwice>().is_none()
 }

@@ -11,7 +11,7 @@ use crate::admin::{self, Admin, AdminError};
 use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::config::{self, valid::Config};
-use crate::gate::{Gate, GateParts};
+use crate::gate::{Gate, GateParts, Reconciler};
 use crate::ledger::Ledger;
 use crate::ledger::sqlite::{OpenError, SqliteLedger};
 use crate::metrics::Metrics;
@@ -85,12 +85,14 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
 
+    let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
     let admin = Admin { ledger, probe, metrics, drain: drain.clone() };
     let admin_address = admin::listen(config.admin.listen, admin).await?;
     let address = listener.address()?;
     let policy = config.policy_file.display().to_string();
     tracing::info!(%address, admin = %admin_address, registry, policy, rules, "serving");
+    drain.writes().spawn(reconciler.run());
     let serving = tokio::spawn(listener.serve(drain.clone()));
 
     loop {

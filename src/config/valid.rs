@@ -93,7 +93,7 @@ pub struct Upstream {
     pub idle_timeout: Duration,
 }
 
-/// A user of the registry that the gate may read as.
+/// A user of the registry that the gate may act as.
 #[derive(Debug)]
 pub struct Service {
     pub username: String,
@@ -105,6 +105,9 @@ pub struct Service {
 pub struct Ledger {
     /// The file of the embedded engine, from `sqlite:FILE`.
     pub sqlite: PathBuf,
+    /// How often claims that were left open are looked for and finished. Default 1
+    /// minute; zero never does.
+    pub reconcile_interval: Duration,
 }
 
 /// `[admin]`: the second listener.

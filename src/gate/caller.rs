@@ -8,14 +8,25 @@ use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
+use crate::upstream::Trust;
+
 /// The longest name of a user that a log line carries, in characters.
 const LONGEST_USER: usize = 128;
 
-/// One client's request, as the gate acts on its behalf.
+/// One client's request, as the gate acts on its behalf; or the gate itself.
 pub struct Caller {
     /// Prepared by the upstream; contains credentials.
     pub headers: HeaderMap,
     pub request_id: String,
+    pub account: Account,
+}
+
+/// Whose credentials those of a [`Caller`] are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Account {
+    Client,
+    /// The gate's own, to read with, or nobody's where it has none.
+    Own,
 }
 
 /// A keyed hash over everything in a request that could say who asks.
@@ -23,6 +34,14 @@ pub struct Caller {
 pub struct Credential([u8; 32]);
 
 impl Caller {
+    /// Whose eyes may decide what the caller's do not see.
+    pub fn trust(&self) -> Trust {
+        match self.account {
+            Account::Client => Trust::OrService,
+            Account::Own => Trust::Client,
+        }
+    }
+
     /// The user of Basic, or the `sub` of a bearer token. Claimed, not proven: it
     /// is logged only once the registry has accepted the credentials.
     pub fn claimed_user(&self) -> Option<String> {
@@ -81,7 +100,7 @@ mod tests {
 
     fn caller(pairs: &[(&'static str, &str)]) -> Caller {
         let headers = pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value"))).collect();
-        Caller { headers, request_id: "test".to_owned() }
+        Caller { headers, request_id: "test".to_owned(), account: Account::Client }
     }
 
     #[test]

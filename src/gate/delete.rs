@@ -69,7 +69,7 @@ impl Gate {
                     return Err(Refusal::of_registry(response));
                 }
                 decision.accepted();
-                self.burn(caller, key, &verdict).await?;
+                self.burn(caller, key, &verdict, &record).await?;
                 decision.verdict("deleted");
                 Ok(response.map(Into::into))
             }
@@ -107,8 +107,8 @@ impl Gate {
         let response = self.delete_upstream(caller, &delete).await?;
         if response.status().is_success() {
             decision.accepted();
-            for (key, verdict) in &to_burn {
-                self.burn(caller, key, verdict).await?;
+            for (key, verdict, record) in &to_burn {
+                self.burn(caller, key, verdict, record).await?;
                 decision.verdict("deleted");
             }
         }
@@ -121,7 +121,7 @@ impl Gate {
         caller: &Caller,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<Vec<(TagKey, Verdict)>, Refusal> {
+    ) -> Result<Vec<(TagKey, Verdict, Record)>, Refusal> {
         let mut to_burn = Vec::new();
         for (tag, record) in self.metrics.ledger("records", self.ledger.records(repository)).await? {
             let key = TagKey { repository: repository.clone(), tag };
@@ -129,7 +129,7 @@ impl Gate {
             let is_held = record.state != State::Burnt && verdict.is_immutable();
             if is_held && self.needs(caller, repository, &record.digest, digest).await? {
                 self.may_go_with(caller, &key, &verdict, &record, digest).await?;
-                to_burn.push((key, verdict));
+                to_burn.push((key, verdict, record));
             }
         }
         Ok(to_burn)
@@ -236,10 +236,11 @@ impl Gate {
         self.adopt(caller, key, &found).await.map(Some)
     }
 
-    async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict) -> Result<(), Refusal> {
+    async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, record: &Record) -> Result<(), Refusal> {
         failpoint!("gate-deleted");
-        self.metrics.ledger("burn", self.ledger.burn(key, self.clock.now())).await?;
-        self.known.invalidate(key);
+        let now = self.clock.now();
+        self.metrics.ledger("burn", self.ledger.burn(key, now)).await?;
+        self.known.burnt(key, record, now);
         tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");
         Ok(())
     }

@@ -69,9 +69,11 @@ impl Gate {
         });
     }
 
-    /// Counts and logs that the registry points an immutable tag elsewhere.
+    /// Counts and logs that the registry points an immutable tag elsewhere. Another
+    /// replica may have let it, so the ledger is asked next time.
     pub(super) fn report_drift(&self, key: &TagKey, sealed: &Digest, pointer: Option<&Digest>) {
         self.metrics.drift.inc();
+        self.known.forget(key);
         let pointer = pointer.map_or("nothing", Digest::as_str);
         tracing::warn!(tag = %key, sealed = %sealed, pointer, "the registry's pointer of an immutable tag has drifted");
         let text = format!("the registry points {key} elsewhere than at {}…, which pushonce serves", sealed.short());

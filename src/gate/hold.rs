@@ -33,7 +33,7 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
-        match self.metrics.ledger("lookup", self.ledger.lookup(&judged.key)).await? {
+        match self.record(&judged.key, &judged.verdict).await? {
             Some(record) => self.accept_or_refuse(caller, judged, record, content, decision).await,
             None => Ok(()),
         }
@@ -50,7 +50,10 @@ impl Gate {
         if record.state == State::Open && !record.digest.names(&content.bytes) {
             record = match self.roll_forward(caller, &judged.key, &record.digest).await {
                 Ok(record) => record,
-                Err(refusal) => return Err(self.unless_denied(caller, &judged.key.repository, content, decision, refusal).await),
+                Err(unfinished) => {
+                    let refusal = unfinished.into();
+                    return Err(self.unless_denied(caller, &judged.key.repository, content, decision, refusal).await);
+                }
             };
         }
         if means(&record, content) {
@@ -197,7 +200,7 @@ impl Gate {
         if needs_pointing {
             let response = self.upstream.point(&caller.headers, &claim, content).await?;
             if !response.status().is_success() {
-                if is_definite_rejection(response.status()) {
+                if is_definite_rejection(&response) {
                     self.withdraw(claim).await;
                 }
                 return Err(Refusal::of_registry(response));
@@ -206,7 +209,7 @@ impl Gate {
         }
         failpoint!("gate-pointed");
         if !sealed {
-            self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
+            self.confirm(claim).await?;
         }
         failpoint!("gate-confirmed");
         Ok(())

@@ -4,7 +4,7 @@
 //! One lock for each manifest: a delete holds up nobody but the pushes of the very
 //! manifest that it names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
@@ -18,8 +18,11 @@ type Locked = HashMap<(RepositoryName, Digest), Weak<RwLock<()>>>;
 pub struct Locks(Mutex<Locked>);
 
 impl Locks {
-    /// For a push of manifests, which others may push as well.
+    /// For a push of manifests, which others may push as well. Each is locked once and
+    /// all in one order: a delete that waits keeps later pushes out, so that two pushes
+    /// in two orders, or one that comes to a manifest twice, would wait for ever.
     pub async fn shared(&self, repository: &RepositoryName, manifests: &[Digest]) -> Vec<OwnedRwLockReadGuard<()>> {
+        let manifests: BTreeSet<&Digest> = manifests.iter().collect();
         let mut guards = Vec::with_capacity(manifests.len());
         for manifest in manifests {
             guards.push(self.lock(repository, manifest).read_owned().await);
@@ -76,6 +79,30 @@ mod tests {
         let delete = locks.alone(&web, &digest("child")).await;
         assert!(waits(locks.shared(&web, &[digest("child")])).await, "the push waits");
         drop(delete);
+    }
+
+    #[tokio::test]
+    async fn pushes_and_deletes_never_wait_for_each_other_in_a_circle() {
+        let web = RepositoryName::parse("web").expect("a name");
+        // A push that comes to a manifest twice, and two that go in two orders.
+        for pushes in [vec![["a", "b", "a"]], vec![["a", "b", "c"], ["c", "b", "a"]]] {
+            let locks = Arc::new(Locks::default());
+            let held = locks.alone(&web, &digest("b")).await;
+            let mut tasks = tokio::task::JoinSet::new();
+            for push in pushes {
+                let (locks, web, manifests) = (Arc::clone(&locks), web.clone(), push.map(digest));
+                tasks.spawn(async move { drop(locks.shared(&web, &manifests).await) });
+            }
+            tokio::task::yield_now().await;
+            for delete in ["a", "c"] {
+                let (locks, web) = (Arc::clone(&locks), web.clone());
+                tasks.spawn(async move { drop(locks.alone(&web, &digest(delete)).await) });
+            }
+            tokio::task::yield_now().await;
+            drop(held);
+            let ended = timeout(Duration::from_secs(10), async { while tasks.join_next().await.is_some() {} }).await;
+            assert!(ended.is_ok(), "somebody waits for ever");
+        }
     }
 
     #[tokio::test]

@@ -39,7 +39,7 @@ impl Gate {
         let record = self.metrics.ledger("lookup", self.ledger.lookup(key)).await?;
         if record.is_some_and(|record| record.state != State::Burnt) {
             self.metrics.ledger("lift", self.ledger.lift(key, self.clock.now())).await?;
-            self.known.invalidate(key);
+            self.known.forget(key);
         }
         let Some(movable) = self.policy.movable(&key.repository, &key.tag) else {
             return Err(Refusal::Internal(format!("{key} was judged in two ways")));

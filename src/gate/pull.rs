@@ -30,7 +30,7 @@ impl Gate {
         if !verdict.is_immutable() {
             return self.pull_pointer(caller, pull).await;
         }
-        let record = match self.metrics.ledger("lookup", self.ledger.lookup(&pull.key)).await {
+        let record = match self.record(&pull.key, &verdict).await {
             Ok(Some(record)) => record,
             Ok(None) => match self.adopt_on_sight(caller, &pull).await? {
                 Some(record) => record,
@@ -66,7 +66,6 @@ impl Gate {
     ) -> Result<Answer, Refusal> {
         decision.verdict("pinned");
         decision.digest(&digest);
-        self.known.insert(pull.key.clone(), digest.clone());
         let response = self.upstream.read_for_client(&caller.headers, &pull.method, &pull.key.repository, &digest).await?;
         match response.status() {
             StatusCode::OK => decision.accepted(),
@@ -74,7 +73,11 @@ impl Gate {
             status => {
                 match status {
                     StatusCode::NOT_MODIFIED => decision.accepted(),
-                    StatusCode::NOT_FOUND => decision.verdict("missing"),
+                    StatusCode::NOT_FOUND => {
+                        // Another replica may have deleted it.
+                        self.known.forget(&pull.key);
+                        decision.verdict("missing");
+                    }
                     _ if status.is_client_error() || status.is_server_error() => decision.verdict("relayed"),
                     // A redirect above all, to bytes that nobody has checked.
                     _ => return Err(Refusal::Unchecked(status)),
@@ -131,12 +134,11 @@ impl Gate {
         cause: Refusal,
         decision: &mut Decision,
     ) -> Result<Answer, Refusal> {
-        if let Some(digest) = self.known.get(&pull.key) {
-            return self.pull_pinned(caller, pull, digest, decision).await;
-        }
-        match self.when_ledger_is_down {
-            WhenLedgerIsDown::Refuse => Err(cause),
-            WhenLedgerIsDown::Serve => {
+        match (self.known.last(&pull.key), self.when_ledger_is_down) {
+            (Some(known), _) if known.state == State::Burnt => self.pull_burnt(caller, pull).await,
+            (Some(known), _) => self.pull_pinned(caller, pull, known.digest, decision).await,
+            (None, WhenLedgerIsDown::Refuse) => Err(cause),
+            (None, WhenLedgerIsDown::Serve) => {
                 decision.verdict("unpinned");
                 self.metrics.unpinned_pulls.inc();
                 self.pull_pointer(caller, pull).await

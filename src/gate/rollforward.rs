@@ -1,31 +1,98 @@
 //! Finishes a claim that somebody else left open: its bytes are upstream already.
 
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+
 use super::Gate;
-use super::caller::Caller;
+use super::caller::{Account, Caller};
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
-use crate::ledger::{Claim, Claimed, Record, TagKey};
+use crate::ledger::{Claim, Claimed, LedgerError, Record, TagKey};
 use crate::oci::{Digest, RepositoryName};
 use crate::refusal::Refusal;
-use crate::upstream::{Content, Fetched, Resolved, Trust, is_definite_rejection};
+use crate::upstream::{Access, Content, Fetched, Resolved, SignInError, Trust, UpstreamError, is_definite_rejection, is_denied};
+
+/// Why a claim was not carried to its end. It is open as before.
+#[derive(Debug)]
+pub(super) enum Unfinished {
+    /// The registry does not hold the claimed content any more.
+    Gone(Refusal),
+    /// The registry's no to whoever tried.
+    Refused(Refusal),
+    /// What may go well another time.
+    Failed(Refusal),
+}
+
+/// How far a claim was carried.
+enum Carried {
+    ToItsEnd(Record),
+    /// The registry does not let this caller point the tag; certainly it did not.
+    Denied(Claim, Response<Bytes>),
+}
 
 impl Gate {
-    /// Carries the open claim of `key` for `claimed` to its end with this client's
-    /// credentials, and returns what the tag means then.
-    pub(super) async fn roll_forward(&self, caller: &Caller, key: &TagKey, claimed: &Digest) -> Result<Record, Refusal> {
+    /// Carries the open claim of `key` for `claimed` to its end with the caller's
+    /// credentials, or with the gate's own where the registry denies a client the
+    /// tag, and returns what the tag means then.
+    pub(super) async fn roll_forward(&self, caller: &Caller, key: &TagKey, claimed: &Digest) -> Result<Record, Unfinished> {
         let joining = self.ledger.claim(key, claimed, AttemptId::random(), self.clock.now());
         let claim = match self.metrics.ledger("claim", joining).await? {
             Claimed::Granted(claim) => claim,
             Claimed::AlreadySealed(_, record) | Claimed::Taken(record) => return Ok(record),
         };
         failpoint!("gate-joined");
-        match self.pointer(caller, key, Trust::OrService).await {
-            Ok(Some(found)) if found == *claimed => self.confirm(claim).await,
-            Ok(Some(found)) => self.settle_with(caller, claim, &found).await,
+        match self.carry(caller, claim).await? {
+            Carried::ToItsEnd(record) => Ok(record),
+            Carried::Denied(claim, denial) if caller.account == Account::Client && self.upstream.has_service_account() => {
+                self.carry_as_itself(caller, claim, denial).await
+            }
+            Carried::Denied(claim, denial) => {
+                self.withdraw(claim).await;
+                Err(Refusal::of_registry(denial).into())
+            }
+        }
+    }
+
+    /// Looks again and points the tag as the gate itself: what a client does not see
+    /// must not decide over what the gate writes. Refused as well, the client gets the
+    /// answer to its own try.
+    async fn carry_as_itself(&self, caller: &Caller, claim: Claim, denial: Response<Bytes>) -> Result<Record, Unfinished> {
+        let key = claim.key().clone();
+        let carried = match self.itself(&caller.request_id, &key.repository).await {
+            Ok(own) => self.carry(&own, claim).await,
+            Err(cause) => {
+                self.withdraw(claim).await;
+                Err(cause.into())
+            }
+        };
+        let cause = match carried {
+            Ok(Carried::ToItsEnd(record)) => return Ok(record),
+            Ok(Carried::Denied(claim, own_denial)) => {
+                self.withdraw(claim).await;
+                Refusal::of_registry(own_denial)
+            }
+            Err(Unfinished::Refused(refusal)) => refusal,
+            Err(unfinished) => return Err(unfinished),
+        };
+        let (request, cause) = (&caller.request_id, cause.cause());
+        tracing::warn!(request, tag = %key, cause, "an open claim could not be finished with upstream.username either");
+        Err(Refusal::of_registry(denial).into())
+    }
+
+    /// The gate as a caller, who may read `repository` as far as its account goes.
+    pub(super) async fn itself(&self, request_id: &str, repository: &RepositoryName) -> Result<Caller, UpstreamError> {
+        let headers = self.upstream.own_headers(repository, Access::Pull).await?;
+        Ok(Caller { headers, request_id: request_id.to_owned(), account: Account::Own })
+    }
+
+    async fn carry(&self, caller: &Caller, claim: Claim) -> Result<Carried, Unfinished> {
+        match self.pointer(caller, claim.key(), caller.trust()).await {
+            Ok(Some(found)) if found == *claim.digest() => Ok(Carried::ToItsEnd(self.confirm(claim).await?)),
+            Ok(Some(found)) => Ok(Carried::ToItsEnd(self.settle_with(caller, claim, &found).await?)),
             Ok(None) => self.point_claimed(caller, claim).await,
             Err(refusal) => {
                 self.withdraw(claim).await;
-                Err(refusal)
+                Err(refusal.into())
             }
         }
     }
@@ -43,43 +110,52 @@ impl Gate {
         }
     }
 
-    async fn point_claimed(&self, caller: &Caller, claim: Claim) -> Result<Record, Refusal> {
-        let content = match self.upstream.fetch(&caller.headers, &claim.key().repository, claim.digest()).await {
-            Ok(Fetched::Found(content)) => content,
-            Ok(missing) => {
-                let refusal = self.missing(&claim, missing);
+    async fn point_claimed(&self, caller: &Caller, claim: Claim) -> Result<Carried, Unfinished> {
+        let (content, headers) = match self.claimed_content(caller, &claim).await {
+            Ok(ready) => ready,
+            Err(unfinished) => {
                 self.withdraw(claim).await;
-                return Err(refusal);
-            }
-            Err(error) => {
-                self.withdraw(claim).await;
-                return Err(error.into());
+                return Err(unfinished);
             }
         };
-        let response = self.upstream.point(&caller.headers, &claim, &content).await?;
+        let response = self.upstream.point(&headers, &claim, &content).await?;
         failpoint!("gate-rolled");
-        if response.status().is_success() {
-            return self.confirm(claim).await;
-        }
-        if is_definite_rejection(response.status()) {
-            self.withdraw(claim).await;
-        }
-        Err(Refusal::of_registry(response))
-    }
-
-    fn missing(&self, claim: &Claim, fetched: Fetched) -> Refusal {
-        match fetched {
-            Fetched::Denied(response) => Refusal::Relayed(response),
-            Fetched::Absent | Fetched::Found(Content { .. }) => Refusal::Undecided(format!(
-                "{} is claimed for {}, which the registry does not hold any more",
-                claim.key(),
-                claim.digest()
-            )),
+        match response.status() {
+            status if status.is_success() => Ok(Carried::ToItsEnd(self.confirm(claim).await?)),
+            status if is_denied(status) && is_definite_rejection(&response) => Ok(Carried::Denied(claim, response)),
+            _ => {
+                if is_definite_rejection(&response) {
+                    self.withdraw(claim).await;
+                }
+                Err(Refusal::of_registry(response).into())
+            }
         }
     }
 
-    async fn confirm(&self, claim: Claim) -> Result<Record, Refusal> {
-        Ok(self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?)
+    /// What was claimed, from the registry, and the headers to point the tag with.
+    async fn claimed_content(&self, caller: &Caller, claim: &Claim) -> Result<(Content, HeaderMap), Unfinished> {
+        let repository = &claim.key().repository;
+        let content = match self.upstream.fetch(&caller.headers, repository, claim.digest()).await? {
+            Fetched::Found(content) => content,
+            Fetched::Denied(response) => return Err(Refusal::Relayed(response).into()),
+            Fetched::Absent => {
+                let (key, digest) = (claim.key(), claim.digest());
+                let text = format!("{key} is claimed for {digest}, which the registry does not hold any more");
+                return Err(Unfinished::Gone(Refusal::Undecided(text)));
+            }
+        };
+        let headers = match caller.account {
+            Account::Client => caller.headers.clone(),
+            Account::Own => self.upstream.own_headers(repository, Access::Push).await?,
+        };
+        Ok((content, headers))
+    }
+
+    pub(super) async fn confirm(&self, claim: Claim) -> Result<Record, Refusal> {
+        let key = claim.key().clone();
+        let record = self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
+        self.known.remember(&key, &record);
+        Ok(record)
     }
 
     /// Ends a claim in favour of what the registry held before.
@@ -88,14 +164,19 @@ impl Gate {
             self.withdraw(claim).await;
             return Err(refusal);
         }
-        Ok(self.metrics.ledger("yield", self.ledger.yield_to(claim, found, self.clock.now())).await?)
+        let key = claim.key().clone();
+        let record = self.metrics.ledger("yield", self.ledger.yield_to(claim, found, self.clock.now())).await?;
+        self.known.remember(&key, &record);
+        Ok(record)
     }
 
     /// Enters a tag that the registry points at `found`.
     pub(super) async fn adopt(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Record, Refusal> {
         self.check_held(caller, key, found).await?;
         failpoint!("gate-adopting");
-        Ok(self.metrics.ledger("adopt", self.ledger.adopt(key, found, self.clock.now())).await?)
+        let record = self.metrics.ledger("adopt", self.ledger.adopt(key, found, self.clock.now())).await?;
+        self.known.remember(key, &record);
+        Ok(record)
     }
 
     /// A tag is bound for ever only to what the registry really has: one wrong
@@ -132,6 +213,38 @@ impl Gate {
             Fetched::Found(content) => Ok(theirs.names(&content.bytes)),
             Fetched::Absent => Ok(false),
             Fetched::Denied(response) => Err(Refusal::Relayed(response)),
+        }
+    }
+}
+
+impl From<Refusal> for Unfinished {
+    fn from(refusal: Refusal) -> Self {
+        match &refusal {
+            Refusal::Relayed(response) if is_definite_rejection(response) => Self::Refused(refusal),
+            _ => Self::Failed(refusal),
+        }
+    }
+}
+
+impl From<UpstreamError> for Unfinished {
+    fn from(error: UpstreamError) -> Self {
+        match &error {
+            UpstreamError::ServiceDenied(_) | UpstreamError::SignIn(SignInError::Refused(_)) => Self::Refused(error.into()),
+            _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<LedgerError> for Unfinished {
+    fn from(error: LedgerError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<Unfinished> for Refusal {
+    fn from(unfinished: Unfinished) -> Self {
+        match unfinished {
+            Unfinished::Gone(refusal) | Unfinished::Refused(refusal) | Unfinished::Failed(refusal) => refusal,
         }
     }
 }

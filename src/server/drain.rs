@@ -37,12 +37,18 @@ impl Drain {
         self.begun.cancelled().await;
     }
 
+    /// Ends when the shutdown begins, for what runs in the background.
+    pub fn token(&self) -> CancellationToken {
+        self.begun.clone()
+    }
+
     /// Runs client connections.
     pub fn connections(&self) -> &TaskTracker {
         &self.connections
     }
 
-    /// Runs writes, which go on when their client hangs up.
+    /// Runs writes, which go on when their client hangs up, and what writes in the
+    /// background.
     pub fn writes(&self) -> &TaskTracker {
         &self.writes
     }

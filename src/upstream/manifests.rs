@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::body::RequestBody;
 use super::token::ServiceAccount;
-use super::{Outgoing, Upstream, UpstreamError, headers, is_denied};
+use super::{Access, Outgoing, Upstream, UpstreamError, headers, is_denied};
 use crate::clock::AttemptId;
 use crate::ledger::{Claim, TagKey};
 use crate::oci::manifest::ACCEPT_EVERY_MANIFEST;
@@ -263,7 +263,7 @@ impl Upstream {
     ) -> Result<Response<Bytes>, UpstreamError> {
         let mut headers = headers::for_service(caller);
         headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
-        service.sign(&mut headers, repository).await?;
+        service.sign(&mut headers, repository, Access::Pull).await?;
         self.ask_patiently(method, target, &headers).await
     }
 

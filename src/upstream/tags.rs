@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use serde::Deserialize;
 
 use super::body::RequestBody;
-use super::{Outgoing, Upstream, UpstreamError, headers, is_denied};
+use super::{Access, Outgoing, Upstream, UpstreamError, headers, is_denied};
 use crate::oci::{RepositoryName, Tag};
 
 /// The most pages that are followed; a registry that sends more is broken.
@@ -49,7 +49,7 @@ impl Upstream {
                 status if is_denied(status) || status == StatusCode::NOT_FOUND => {
                     if let Some(service) = service.take() {
                         asking = headers::for_service(caller);
-                        service.sign(&mut asking, repository).await?;
+                        service.sign(&mut asking, repository, Access::Pull).await?;
                         unknown = (status == StatusCode::NOT_FOUND).then_some(response);
                         continue;
                     }

@@ -1,5 +1,5 @@
-//! Service credentials: how the gate signs in by itself, for looks that the
-//! client's own credentials do not allow.
+//! Service credentials: how the gate signs in by itself, for what the client's own
+//! credentials do not allow: looks, and the end of a claim that somebody left open.
 //!
 //! What the registry asks for is learnt from its challenge: Basic, or a bearer
 //! token of its token service (the Docker token specification). They are sent to
@@ -29,7 +29,7 @@ const USUAL_LIFETIME: u64 = 60;
 /// How much earlier a token is given up, so that none expires on its way.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// How many tokens are kept, one for each repository.
+/// How many tokens are kept, one for each repository and access.
 const MOST_TOKENS: u64 = 10_000;
 
 /// Why the gate could not sign in.
@@ -41,6 +41,26 @@ pub enum SignInError {
     Challenge(String),
     #[error("the token service gave no token: {0}")]
     NoToken(String),
+    #[error("the token service gave no token: it answered {0}")]
+    Refused(StatusCode),
+}
+
+/// What the gate wants to do in a repository. No more is asked for than that, since
+/// some token services give all of what they are asked for or nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Access {
+    Pull,
+    Push,
+}
+
+impl Access {
+    /// The actions of a token's scope (distribution, "Token Scope Documentation").
+    fn actions(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "pull,push",
+        }
+    }
 }
 
 /// A user of the registry that the gate may act as.
@@ -52,7 +72,7 @@ pub struct ServiceAccount {
     /// `…/v2/`, where the challenge is learnt.
     base: String,
     scheme: OnceCell<Scheme>,
-    tokens: Cache<RepositoryName, Arc<Token>>,
+    tokens: Cache<(RepositoryName, Access), Arc<Token>>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,8 +105,8 @@ impl ServiceAccount {
         Self { user, password, client, base, scheme: OnceCell::new(), tokens }
     }
 
-    /// Puts the credentials for reading `repository` in place of whatever is there.
-    pub async fn sign(&self, headers: &mut HeaderMap, repository: &RepositoryName) -> Result<(), SignInError> {
+    /// Puts the credentials for `access` to `repository` in place of whatever is there.
+    pub async fn sign(&self, headers: &mut HeaderMap, repository: &RepositoryName, access: Access) -> Result<(), SignInError> {
         headers.remove(AUTHORIZATION);
         match self.scheme.get_or_try_init(|| self.learn()).await? {
             Scheme::Open => {}
@@ -94,8 +114,9 @@ impl ServiceAccount {
                 headers.insert(AUTHORIZATION, self.basic()?);
             }
             Scheme::Bearer { realm, service } => {
-                let fetch = self.fetch_token(realm, service.as_deref(), repository);
-                let token = self.tokens.try_get_with_by_ref(repository, fetch).await.map_err(|cause| (*cause).clone())?;
+                let fetch = self.fetch_token(realm, service.as_deref(), repository, access);
+                let token =
+                    self.tokens.try_get_with((repository.clone(), access), fetch).await.map_err(|cause| (*cause).clone())?;
                 headers.insert(AUTHORIZATION, token.header.clone());
             }
         }
@@ -119,14 +140,18 @@ impl ServiceAccount {
         realm: &Url,
         service: Option<&str>,
         repository: &RepositoryName,
+        access: Access,
     ) -> Result<Arc<Token>, SignInError> {
-        let scope = format!("repository:{repository}:pull");
+        let scope = format!("repository:{repository}:{}", access.actions());
         let mut request = self.client.get(realm.clone()).query(&[("scope", scope.as_str())]);
         if let Some(service) = service {
             request = request.query(&[("service", service)]);
         }
         let answer = request.header(AUTHORIZATION, self.basic()?).send().await;
         let answer = answer.map_err(|cause| SignInError::NoToken(with_causes(&cause.without_url())))?;
+        if answer.status().is_client_error() && answer.status() != StatusCode::TOO_MANY_REQUESTS {
+            return Err(SignInError::Refused(answer.status()));
+        }
         if answer.status() != StatusCode::OK {
             return Err(SignInError::NoToken(format!("it answered {}", answer.status())));
         }
@@ -185,8 +210,8 @@ impl std::fmt::Debug for Token {
 /// A token is kept until shortly before it expires.
 struct UntilExpired;
 
-impl Expiry<RepositoryName, Arc<Token>> for UntilExpired {
-    fn expire_after_create(&self, _: &RepositoryName, token: &Arc<Token>, _: std::time::Instant) -> Option<Duration> {
+impl Expiry<(RepositoryName, Access), Arc<Token>> for UntilExpired {
+    fn expire_after_create(&self, _: &(RepositoryName, Access), token: &Arc<Token>, _: std::time::Instant) -> Option<Duration> {
         Some(token.lifetime)
     }
 }

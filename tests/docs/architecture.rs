@@ -1,4 +1,4 @@
-//! docs/ARCHITECTURE.md and CONTRIBUTING.md against the tree.
+//! docs/ARCHITECTURE.md, docs/INVARIANTS.md and CONTRIBUTING.md against the tree.
 
 use regex::Regex;
 
@@ -23,7 +23,7 @@ fn text_of(path: &str) -> Option<String> {
 fn every_file_that_is_named_exists() {
     let shape = Regex::new(r"`([a-z][a-z0-9_/-]*\.(?:rs|sql|toml|sh))`").expect("an expression");
     let mut checked = 0;
-    for document in ["docs/ARCHITECTURE.md", "CONTRIBUTING.md", "docs/SECURITY.md"] {
+    for document in ["docs/ARCHITECTURE.md", "docs/INVARIANTS.md", "CONTRIBUTING.md", "docs/SECURITY.md"] {
         let text = read(document);
         for name in shape.captures_iter(&text).map(|found| found[1].to_owned()) {
             // `server_file.rs` stands beside the file that was named before it.
@@ -40,11 +40,9 @@ fn every_file_that_is_named_exists() {
 fn every_function_of_the_gate_that_is_named_exists() {
     let gate: String = super::markdown::sources("src").into_iter().map(|(_, text)| text).collect();
     let text = read("docs/ARCHITECTURE.md");
-    // The tests that it names are compared with their files elsewhere.
-    let (text, _) = text.split_once("## Invariants").expect("the invariants");
     let shape =
         Regex::new(r"^(?:(?:Gate|Upstream|Ledger|Policy|Refusal)::)?([a-z]+(?:_[a-z]+)+|Gate::[a-z]+)$").expect("an expression");
-    for name in quoted(text).into_iter().filter_map(|word| shape.captures(word)) {
+    for name in quoted(&text).into_iter().filter_map(|word| shape.captures(word)) {
         let name = name[1].trim_start_matches("Gate::").to_owned();
         let is_there = [format!("fn {name}("), format!("fn {name}<"), format!("{name}:"), format!("::{name},")];
         assert!(is_there.iter().any(|form| gate.contains(form)), "docs/ARCHITECTURE.md names `{name}`, which does not exist");
@@ -52,22 +50,29 @@ fn every_function_of_the_gate_that_is_named_exists() {
 }
 
 #[test]
-fn every_invariant_has_code_and_a_test() {
-    let rows = table(&read("docs/ARCHITECTURE.md"), "## Invariants");
-    for (index, row) in rows.iter().enumerate() {
-        assert_eq!(row[0], format!("INV-{}", index + 1));
-        assert!(quoted(&row[2]).iter().any(|word| text_of(word).is_some()), "{} names no file", row[0]);
-        if row[3] == "the compiler" {
-            continue;
-        }
+fn every_invariant_has_code_and_a_check() {
+    let model = read("tests/model/invariants.rs");
+    let mut last = 0;
+    for row in table(&read("docs/INVARIANTS.md"), "## The list") {
+        let id = &row[0];
+        let number: u32 = id.strip_prefix("INV-").and_then(|number| number.parse().ok()).expect("an ID");
+        assert!(number > last, "{id} stands behind INV-{last}");
+        last = number;
+        assert!(quoted(&row[2]).iter().any(|word| text_of(word).is_some()), "{id} names no file");
+        let checks: Vec<&str> = row[4].split(", ").collect();
+        assert!(checks.iter().all(|check| ["compiler", "test", "model", "simulation"].contains(check)), "{id}: {checks:?}");
+        assert_eq!(checks.contains(&"compiler"), row[3] == "the compiler", "{id}");
+        assert_eq!(checks.contains(&"test"), !quoted(&row[3]).is_empty(), "{id}");
+        assert_eq!(checks.contains(&"model"), model.contains(&format!("\"{id} ")), "{id}: the model");
         let mut file = String::new();
         for word in quoted(&row[3]) {
             match text_of(word) {
                 Some(text) => file = text,
-                None => assert!(file.contains(&format!("fn {word}")), "{}: there is no test `{word}`", row[0]),
+                None => assert!(file.contains(&format!("fn {word}")), "{id}: there is no test `{word}`"),
             }
         }
     }
+    assert!(last >= 20, "the invariants are missing");
 }
 
 #[test]

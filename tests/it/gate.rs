@@ -4,11 +4,14 @@
 mod adoption;
 mod audit;
 mod delete;
+mod known;
 mod multi_tag;
 mod pull;
 mod push;
+mod reconciler;
 mod recovery;
 mod refusals;
+mod rejections;
 mod table;
 mod visibility;
 mod without_ledger;

@@ -4,6 +4,7 @@
 mod challenges;
 mod clients;
 mod elsewhere;
+mod finishing;
 mod service;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use crate::harness::api::Api;
 use crate::harness::{Denial, Granting, Pushonce, TokenServer};
 
-/// The proxy's own account, which may read.
+/// The proxy's own account, which may read, and more where a test says so.
 const GATE: (&str, &str) = ("gate", "gate-password");
 
 /// What a client reads who may push, and not see what is there.
@@ -25,8 +26,13 @@ struct Stage {
 
 impl Stage {
     fn set() -> Self {
+        Self::with_account(&["pull"])
+    }
+
+    /// The proxy's own account may do `actions`.
+    fn with_account(actions: &[&str]) -> Self {
         let tokens = Arc::new(TokenServer::start());
-        tokens.user(GATE.0, GATE.1, &["pull"]);
+        tokens.user(GATE.0, GATE.1, actions);
         let granting = Granting::start(&tokens, Denial::Challenges);
         Self { tokens, granting }
     }

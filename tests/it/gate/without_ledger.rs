@@ -24,7 +24,8 @@ fn a_push_of_an_immutable_tag_is_undecided() {
     let image = Image::random();
     proxy.push("web:1.4.0", &image).expect_created();
     take_away(&proxy);
-    for (name, bytes) in [("web:1.4.0", &image), ("web:1.4.0", &Image::random()), ("web:1.4.1", &image)] {
+    proxy.push("web:1.4.0", &Image::random()).expect_refused();
+    for (name, bytes) in [("web:1.4.0", &image), ("web:1.4.1", &image), ("web:1.4.1", &Image::random())] {
         let answer = proxy.push(name, bytes);
         let message = answer.expect_unavailable();
         let id = answer.header("x-request-id").expect("a request id").to_owned();

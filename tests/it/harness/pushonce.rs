@@ -116,6 +116,16 @@ impl Pushonce {
         self.process = launched.unwrap_or_else(|process| panic!("pushonce did not start again:\n{}", process.output()));
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
+    /// Starts it without the variables of its builder from the next restart on.
+    pub fn forget_environment(&mut self) {
+        self.setup.environment.clear();
+    }
+
     /// Lets no file of the process grow beyond `bytes`, or lifts that again: what
     /// a full disk does to it.
     pub fn limit_files(&self, bytes: Option<u64>) {

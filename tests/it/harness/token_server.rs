@@ -2,7 +2,7 @@
 //! a right for each action, and signed tokens that docker-registry accepts.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -39,6 +39,8 @@ struct Issuer {
     /// Seconds that the service says its tokens are good for. The tokens themselves
     /// are good for longer than any test runs.
     lifetime: AtomicU64,
+    /// Whether it gives all of what it is asked for, or nothing.
+    is_strict: AtomicBool,
     users: Mutex<Vec<User>>,
     issued: Mutex<Vec<String>>,
 }
@@ -61,7 +63,8 @@ impl TokenServer {
         let certificate = certificate.self_signed(&key).expect("a certificate").pem();
         let key_id = key_id(&key.subject_public_key_info());
         let (users, issued, lifetime) = (Mutex::default(), Mutex::default(), AtomicU64::new(300));
-        let issuer = Arc::new(Issuer { algorithm, key, key_id, lifetime, users, issued });
+        let is_strict = AtomicBool::new(false);
+        let issuer = Arc::new(Issuer { algorithm, key, key_id, lifetime, is_strict, users, issued });
         let answering = Arc::clone(&issuer);
         Self { server: Upstream::start(move |request| answering.answer(request)), issuer, certificate }
     }
@@ -81,6 +84,11 @@ impl TokenServer {
     /// Lets the service say that its tokens are good for so many seconds.
     pub fn lifetime(&self, seconds: u64) {
         self.issuer.lifetime.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Lets the service give all of what it is asked for, or nothing.
+    pub fn strict(&self, is_strict: bool) {
+        self.issuer.is_strict.store(is_strict, Ordering::Relaxed);
     }
 
     /// A token for one repository, without asking over HTTP.
@@ -128,8 +136,13 @@ impl Issuer {
             return answer(401, &json!({"errors": [{"code": "UNAUTHORIZED", "message": "wrong user or password"}]}));
         }
         let query = request.target().split_once('?').map_or("", |(_, query)| query);
-        let scopes = query.split('&').filter_map(|pair| pair.strip_prefix("scope=")).map(decode);
-        let access: Vec<Value> = scopes.filter_map(|scope| self.granted(&user, &scope)).collect();
+        let scopes: Vec<String> = query.split('&').filter_map(|pair| pair.strip_prefix("scope=")).map(decode).collect();
+        let access: Vec<Value> = scopes.iter().filter_map(|scope| self.granted(&user, scope)).collect();
+        let given: usize = access.iter().filter_map(|access| access["actions"].as_array()).map(Vec::len).sum();
+        let wanted: usize = scopes.iter().map(|scope| scope.split(',').count()).sum();
+        if self.is_strict.load(Ordering::Relaxed) && given < wanted {
+            return answer(403, &json!({"errors": [{"code": "DENIED", "message": "not all of that"}]}));
+        }
         let token = self.issue(&user, &Value::Array(access));
         answer(200, &json!({"token": token, "expires_in": self.lifetime.load(Ordering::Relaxed)}))
     }

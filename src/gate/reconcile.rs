@@ -1,0 +1,152 @@
+//! Finishes the claims that nobody came back to, one at a time and in the
+//! background, as a push of the same tag would.
+//!
+//! The gate acts for itself here: with `upstream.username`, or as nobody. Several
+//! replicas may do so at once, since all of them point a tag at the claimed bytes.
+//! What cannot be finished stays open and is said once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use super::rollforward::Unfinished;
+use crate::failpoint::failpoint;
+use crate::ledger::{OpenClaim, Record, State, TagKey};
+use crate::oci::Digest;
+use crate::refusal::Refusal;
+
+/// How many claims are listed at once.
+const PAGE: usize = 100;
+
+/// What log lines about its requests carry in place of a request's id.
+const RECONCILER: &str = "reconciler";
+
+/// Walks the open claims again and again.
+#[derive(Debug)]
+pub struct Reconciler {
+    gate: Arc<Gate>,
+    /// The pause between two walks, and how old a claim is before it is touched: so
+    /// long its own push is given to finish it. That is polite and nothing else; a
+    /// claim may be finished at any age.
+    interval: Duration,
+    stop: CancellationToken,
+    unfinished: HashMap<(TagKey, Digest), Reason>,
+}
+
+/// Why a claim was not finished at the last walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reason {
+    Gone,
+    Refused,
+    Failed,
+}
+
+impl Reconciler {
+    pub fn new(gate: Arc<Gate>, interval: Duration, stop: CancellationToken) -> Self {
+        Self { gate, interval, stop, unfinished: HashMap::new() }
+    }
+
+    /// Walks until `stop`, and then finishes the claim that it is at; not at all
+    /// where the interval is zero.
+    pub async fn run(mut self) {
+        while !self.interval.is_zero() {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = sleep(self.interval) => self.walk().await,
+            }
+        }
+    }
+
+    /// One walk over all open claims.
+    pub async fn walk(&mut self) {
+        let mut unfinished = HashMap::new();
+        let mut after: Option<TagKey> = None;
+        loop {
+            let listing = self.gate.ledger.open_claims(after.as_ref(), PAGE);
+            let page = match self.gate.metrics.ledger("open_claims", listing).await {
+                Ok(page) => page,
+                Err(cause) => return tracing::warn!(%cause, "open claims could not be listed; they are looked for again"),
+            };
+            let is_last = page.len() < PAGE;
+            for claim in page {
+                if self.stop.is_cancelled() {
+                    return;
+                }
+                if let Some(reason) = self.try_to_finish(&claim).await {
+                    unfinished.insert((claim.key.clone(), claim.digest), reason);
+                }
+                after = Some(claim.key);
+            }
+            if is_last {
+                break;
+            }
+        }
+        let stuck = unfinished.values().filter(|reason| **reason != Reason::Failed).count();
+        self.gate.metrics.stuck_claims.set(i64::try_from(stuck).unwrap_or(i64::MAX));
+        self.unfinished = unfinished;
+    }
+
+    async fn try_to_finish(&self, claim: &OpenClaim) -> Option<Reason> {
+        let OpenClaim { key, digest, .. } = claim;
+        // What the policy lets move is lifted by its next push.
+        if self.is_young(claim) || !self.gate.policy.decide(&key.repository, &key.tag).is_immutable() {
+            return None;
+        }
+        let (reason, refusal) = match self.gate.finish_open(claim).await {
+            Ok(None) => return None,
+            Ok(Some(record)) => {
+                tracing::info!(tag = %key, claimed = %digest, means = %record.digest, "an open claim was finished in the background");
+                return None;
+            }
+            Err(Unfinished::Gone(refusal)) => (Reason::Gone, refusal),
+            Err(Unfinished::Refused(refusal)) => (Reason::Refused, refusal),
+            Err(Unfinished::Failed(refusal)) => (Reason::Failed, refusal),
+        };
+        if self.unfinished.get(&(key.clone(), digest.clone())) != Some(&reason) {
+            say(claim, reason, &refusal);
+        }
+        Some(reason)
+    }
+
+    /// A stamp of a clock that is ahead of this one is no reason to wait.
+    fn is_young(&self, claim: &OpenClaim) -> bool {
+        let age = self.gate.clock.now().duration_since(claim.since);
+        !age.is_negative() && age.unsigned_abs() < self.interval
+    }
+}
+
+impl Gate {
+    /// Finishes an open claim as the gate itself; `None` where it is open no more.
+    async fn finish_open(&self, claim: &OpenClaim) -> Result<Option<Record>, Unfinished> {
+        let OpenClaim { key, digest, .. } = claim;
+        let own = self.itself(RECONCILER, &key.repository).await?;
+        let _no_delete_meanwhile = self.locks.shared(&key.repository, std::slice::from_ref(digest)).await;
+        // The list may be old by now, and what was freed must not be claimed again.
+        let row = self.metrics.ledger("lookup", self.ledger.lookup(key)).await?;
+        if !row.is_some_and(|row| row.state == State::Open && row.digest == *digest) {
+            return Ok(None);
+        }
+        failpoint!("gate-reconciling");
+        self.roll_forward(&own, key, digest).await.map(Some)
+    }
+}
+
+/// The one line about a claim that stays open, with the way out.
+fn say(claim: &OpenClaim, reason: Reason, refusal: &Refusal) {
+    let OpenClaim { key, digest, .. } = claim;
+    let (cause, release) = (refusal.cause(), format!("pushonce release-claim {key} --reason \"…\""));
+    let remedy = match reason {
+        Reason::Gone => format!("push the same bytes again, or free the tag with `{release}`"),
+        Reason::Refused => {
+            format!("give `upstream.username` the right to push, push the tag again, or free it with `{release}`")
+        }
+        Reason::Failed => {
+            return tracing::warn!(tag = %key, %digest, cause, "an open claim could not be finished and is tried again");
+        }
+    };
+    tracing::warn!(tag = %key, %digest, cause, remedy, "an open claim is stuck");
+}
