@@ -4,14 +4,15 @@
 #   scripts/fuzz.sh [SECONDS [TARGET]]
 #
 # Each target runs SECONDS (60 where nothing is said). What it learns is kept in
-# fuzz/target/corpus/ for the next run; fuzz/corpus/ is only read. Prints one line
+# target/fuzz/corpus/ for the next run; fuzz/corpus/ is only read. Prints one line
 # for each target, and fails with the path of the input where one broke its promise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-60}
 only=${2:-}
-version=0.13.1
+# Beyond SECONDS, for a target to read its corpus and to come to its end.
+patience=60
 
 targets=()
 for source in fuzz/fuzz_targets/*.rs; do
@@ -23,29 +24,23 @@ if [ -n "$only" ]; then
 fi
 [[ "$seconds" =~ ^[1-9][0-9]*$ ]] || { echo "fuzz: $seconds is no number of seconds" >&2; exit 2; }
 
-if ! cargo fuzz --version >/dev/null 2>&1; then
-  # Unoptimised: it only starts the compiler.
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked cargo-fuzz --version "$version" --profile dev
-fi
-# cargo-fuzz takes no --locked.
-if ! cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null; then
-  echo "fuzz: fuzz/Cargo.lock is behind Cargo.toml; run: cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null, and commit it" >&2
-  exit 1
-fi
-# The sanitizers need a nightly compiler; what breaks here is a promise, not memory.
-cargo fuzz build --sanitizer none ${only:+"$only"}
-built="fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release"
+scripts/lock-fuzz.sh
+# Not by cargo-fuzz, which would build every dependency once more, instrumented: that
+# takes longer than the fuzzing.
+RUSTC_WRAPPER=$PWD/scripts/instrument.sh cargo build --locked --manifest-path fuzz/Cargo.toml --target-dir target \
+  "${targets[@]/#/--bin=}"
+built=target/debug
 
-logs=fuzz/target/logs
+logs=target/fuzz/logs
 mkdir -p "$logs"
 
 # One target to its end; its last words are the summary.
 fuzz() {
-  local target=$1 log="$logs/$1.log" learnt="fuzz/target/corpus/$1" artifacts="fuzz/artifacts/$1"
+  local target=$1 log="$logs/$1.log" learnt="target/fuzz/corpus/$1" artifacts="fuzz/artifacts/$1"
   mkdir -p "$learnt" "$artifacts"
   local status=0 input runs coverage
   # An input that takes longer than this, or more memory, is a bug too.
-  "$built/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  timeout --kill-after=10 $((seconds + patience)) "$built/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -dict="fuzz/dictionaries/$target.dict" -artifact_prefix="$artifacts/" "$learnt" "fuzz/corpus/$target" >"$log" 2>&1 ||
     status=$?
   if [ "$status" != 0 ]; then

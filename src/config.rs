@@ -23,6 +23,7 @@ use toml::de::DeTable;
 use crate::policy::Policy;
 use diagnostic::{Diagnostic, Place, Source};
 use raw::Report;
+use server_file::Role;
 
 pub use diagnostic::Diagnostics;
 pub use environment::variable_name;
@@ -43,7 +44,7 @@ pub enum FileKind {
 /// that it names.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Config, Diagnostics> {
     let report = Report::default();
-    let source = read_file(path, Place::File(path.to_owned()), &report);
+    let source = read_file(path, Role::Configuration, Place::File(path.to_owned()), &report);
     let config = source.and_then(|source| server_file::read(&Arc::new(source), path, environment, &read_file, &report));
     finish(config, report)
 }
@@ -53,7 +54,7 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Config, Dia
 pub(crate) fn parse_server(path: &Path, text: &str, environment: &[(String, String)], other: &str) -> Result<Config, Diagnostics> {
     let report = Report::default();
     let source = |path: &Path, text: &str| Source { name: path.display().to_string(), text: text.to_owned() };
-    let read = |path: &Path, _: Place, _: &Report| Some(source(path, other));
+    let read = |path: &Path, _: Role, _: Place, _: &Report| Some(source(path, other));
     let config = server_file::read(&Arc::new(source(path, text)), path, environment, &read, &report);
     finish(config, report)
 }
@@ -61,7 +62,7 @@ pub(crate) fn parse_server(path: &Path, text: &str, environment: &[(String, Stri
 /// Reads a policy file alone.
 pub fn load_policy(path: &Path) -> Result<Policy, Diagnostics> {
     let report = Report::default();
-    let source = read_file(path, Place::File(path.to_owned()), &report);
+    let source = read_file(path, Role::Configuration, Place::File(path.to_owned()), &report);
     let policy = source.and_then(|source| policy_file::read(&Arc::new(source), &report));
     finish(policy, report)
 }
@@ -78,7 +79,7 @@ pub fn parse_policy(name: &str, text: &str) -> Result<Policy, Diagnostics> {
 /// file cannot be read.
 pub fn kind_of(path: &Path) -> Result<FileKind, Diagnostics> {
     let report = Report::default();
-    let source = read_file(path, Place::File(path.to_owned()), &report);
+    let source = read_file(path, Role::Configuration, Place::File(path.to_owned()), &report);
     let kind = source.map(|source| {
         let (table, _) = DeTable::parse_recoverable(&source.text);
         let has = |key: &str| table.get_ref().keys().any(|found| found.get_ref() == key);
@@ -98,14 +99,19 @@ fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
 
 /// Reads a text file. What is wrong with it is reported at `place`, which is the
 /// file itself or the key that names it.
-fn read_file(path: &Path, place: Place, report: &Report) -> Option<Source> {
-    let name = path.display().to_string();
+fn read_file(path: &Path, role: Role, place: Place, report: &Report) -> Option<Source> {
+    let (name, meant) = match role {
+        Role::Configuration => (path.display().to_string(), "the rules are named by `policy.file`"),
+        Role::Password => {
+            ("the file that `upstream.password_file` names".to_owned(), "a password stands under `upstream.password`")
+        }
+    };
     let refuse = |message: String, hint: &str| report.push(Diagnostic::new(place.clone(), message).hint(hint));
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => "create the file, or name the one that is meant; the rules are named by `policy.file`",
+            std::io::ErrorKind::NotFound => &format!("create the file, or name the one that is meant; {meant}"),
             std::io::ErrorKind::PermissionDenied => "let the user that pushonce runs as read the file",
             std::io::ErrorKind::IsADirectory => "name the file, not the directory it is in",
             _ => "name a file that can be read",

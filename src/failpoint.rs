@@ -38,7 +38,7 @@ pub fn listen() -> Option<fail::FailScenario<'static>> {
 }
 
 /// Ends the process at once, as `kill -9` does.
-pub(crate) fn die() -> ! {
+pub fn die() -> ! {
     let own = rustix::process::getpid();
     let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
     std::process::abort()

@@ -24,7 +24,6 @@ mod rollforward;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -50,7 +49,7 @@ use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Running};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
-use crate::upstream::body::RequestBody;
+use crate::upstream::body::{IdleLimit, RequestBody};
 use crate::upstream::{Outgoing, Upstream};
 
 pub use self::classify::classify;
@@ -93,7 +92,7 @@ pub struct Gate {
 #[derive(Debug)]
 struct Limits {
     manifest: usize,
-    body_idle: Duration,
+    body_idle: IdleLimit,
     passthrough: Vec<String>,
 }
 
@@ -116,7 +115,7 @@ impl Gate {
         let GateParts { policy, ledger, upstream, clock, metrics, tasks, server, pulls } = parts;
         let limits = Limits {
             manifest: server.manifest_limit,
-            body_idle: server.body_idle_timeout,
+            body_idle: IdleLimit::new(server, &metrics),
             passthrough: server.passthrough.clone(),
         };
         Self {
@@ -211,7 +210,7 @@ impl Gate {
         decision.about_repository(pass.repository.as_ref());
         let _place = self.upload_place(&pass)?;
         let is_read = pass.method.is_safe();
-        let body = if is_read { RequestBody::empty() } else { RequestBody::client(body, self.limits.body_idle) };
+        let body = if is_read { RequestBody::empty() } else { RequestBody::client(body, self.limits.body_idle.clone()) };
         let headers = caller.headers.clone();
         let outgoing = Outgoing { method: pass.method, target: pass.target, headers, body, repeatable: is_read };
         Ok(self.upstream.forward(outgoing).await?.map(Into::into))
@@ -253,7 +252,7 @@ impl Gate {
     /// sent everything.
     async fn read_whole(&self, body: Incoming) -> Result<Bytes, Refusal> {
         let limit = self.limits.manifest;
-        let body = RequestBody::client(body, self.limits.body_idle);
+        let body = RequestBody::client(body, self.limits.body_idle.clone());
         match Limited::new(body, limit.saturating_mul(4)).collect().await.map(Collected::to_bytes) {
             Ok(whole) if whole.len() > limit => Err(Refusal::TooLarge(limit)),
             Ok(whole) => Ok(whole),

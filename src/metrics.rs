@@ -25,8 +25,10 @@ pub struct Metrics {
     pub unpinned_pulls: IntCounter,
     pub connections: IntGauge,
     pub connections_limit: IntGauge,
+    pub streams: IntGauge,
     pub uploads: IntGauge,
     pub uploads_refused: IntCounter,
+    limits_reached: IntCounterVec,
 }
 
 impl Metrics {
@@ -69,10 +71,15 @@ impl Metrics {
             )?,
             connections: IntGauge::new("pushonce_connections", "Open client connections of the data listener.")?,
             connections_limit: IntGauge::new("pushonce_connections_limit", "The most client connections that are open at once.")?,
+            streams: IntGauge::new("pushonce_streams", "Requests over HTTP/2 that run now.")?,
             uploads: IntGauge::new("pushonce_uploads", "Blob uploads that run now.")?,
             uploads_refused: IntCounter::new(
                 "pushonce_uploads_refused_total",
                 "Blob uploads answered with 429 because server.max_uploads ran already.",
+            )?,
+            limits_reached: IntCounterVec::new(
+                Opts::new("pushonce_limits_reached_total", "Times that a client reached a limit of [server], by its key."),
+                &["limit"],
             )?,
             registry,
         };
@@ -92,8 +99,10 @@ impl Metrics {
         self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
         self.registry.register(Box::new(self.connections.clone()))?;
         self.registry.register(Box::new(self.connections_limit.clone()))?;
+        self.registry.register(Box::new(self.streams.clone()))?;
         self.registry.register(Box::new(self.uploads.clone()))?;
-        self.registry.register(Box::new(self.uploads_refused.clone()))
+        self.registry.register(Box::new(self.uploads_refused.clone()))?;
+        self.registry.register(Box::new(self.limits_reached.clone()))
     }
 
     pub fn request(&self, kind: &str, verdict: &str) {
@@ -102,6 +111,11 @@ impl Metrics {
 
     pub fn refusal(&self, rule: &str, enforcement: &str) {
         self.refusals.with_label_values(&[rule, enforcement]).inc();
+    }
+
+    /// Counts how often the limit of `[server]` with this key is reached.
+    pub fn limit(&self, key: &str) -> Reached {
+        Reached(self.limits_reached.with_label_values(&[key]))
     }
 
     pub fn upstream(&self, method: &str, answered: bool, took: Duration) {
@@ -125,6 +139,16 @@ impl Metrics {
     /// The Prometheus text format, version 0.0.4.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// Counts the times that a limit is reached.
+#[derive(Clone, Debug)]
+pub struct Reached(IntCounter);
+
+impl Reached {
+    pub fn count(&self) {
+        self.0.inc();
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -20,6 +21,9 @@ use crate::upstream::UpstreamError;
 
 /// Seconds after which a client may try again what could not be decided.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// The most bytes of a reason phrase.
+const LONGEST_REASON: usize = 512;
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -58,6 +62,12 @@ pub enum Refusal {
     },
     /// A pull of a tag that was deleted, or is not there.
     ManifestUnknown(TagKey),
+    /// A pull of an immutable tag that the registry answers with something else than the
+    /// manifest, such as a redirect to bytes that nobody has checked.
+    Unchecked(StatusCode),
+    /// The registry shows the client nothing, not even what it has just stored, so that
+    /// whether the tag is taken cannot be seen.
+    Blind(TagKey),
     /// No decision could be made; nothing was acknowledged.
     Undecided(String),
     /// The registry's own answer.
@@ -156,7 +166,7 @@ impl Refusal {
     pub fn verdict(&self) -> &'static str {
         match self {
             Self::Immutable(_) | Self::Delete { .. } => "refused",
-            Self::Undecided(_) => "undecided",
+            Self::Undecided(_) | Self::Unchecked(_) | Self::Blind(_) => "undecided",
             Self::Relayed(_) => "relayed",
             Self::ManifestUnknown(_) => "unknown",
             Self::Internal(_) => "failed",
@@ -188,6 +198,15 @@ impl Refusal {
             Self::Body(cause) | Self::Undecided(cause) | Self::Internal(cause) => cause.clone(),
             Self::Immutable(immutable) => immutable.message(),
             Self::ManifestUnknown(key) => format!("{key} is unknown or deleted"),
+            Self::Unchecked(status) => {
+                format!(
+                    "the registry answered a pull by digest with {status} instead of the manifest, whose bytes cannot be checked"
+                )
+            }
+            Self::Blind(key) => format!(
+                "the registry takes the push and hides what it stores, so whether {key} was there before cannot be seen; \
+                 set upstream.username"
+            ),
             Self::Relayed(response) => format!("the registry answered {}", response.status()),
         }
     }
@@ -220,12 +239,33 @@ impl Refusal {
                 error(Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid, &format!("a manifest may have at most {limit} bytes"))
             }
             Self::Body(cause) => error(Status::BAD_REQUEST, Code::SizeInvalid, &format!("the body did not arrive whole: {cause}")),
-            Self::Immutable(immutable) => error(Status::CONFLICT, Code::Denied, &immutable.message()),
+            Self::Immutable(immutable) => {
+                let message = immutable.message();
+                with_reason(error(Status::CONFLICT, Code::Denied, &message), &format!("Conflict: {message}"))
+            }
             Self::Delete { message, .. } => {
                 let answer = error(Status::METHOD_NOT_ALLOWED, Code::Denied, &message);
+                // Who shows the status shows the message as well, or one word is enough.
+                let answer = with_reason(answer, "Method Not Allowed: immutable");
                 with(answer, ALLOW, HeaderValue::from_static("GET, HEAD, PUT"))
             }
             Self::ManifestUnknown(_) => error(Status::NOT_FOUND, Code::ManifestUnknown, "manifest unknown"),
+            Self::Unchecked(status) => {
+                let message = format!(
+                    "the registry answered with {} instead of the manifest, so that its bytes cannot be checked; \
+                     let the registry serve manifests itself (request {request_id})",
+                    status.as_u16()
+                );
+                error(Status::BAD_GATEWAY, Code::Unavailable, &message)
+            }
+            Self::Blind(key) => {
+                let message = format!(
+                    "the registry hides {} from who pushes here, so whether tag {key} is free cannot be seen: \
+                     push with credentials that may pull as well, or let the operator set upstream.username (request {request_id})",
+                    key.repository
+                );
+                error(Status::FORBIDDEN, Code::Denied, &message)
+            }
             Self::Undecided(_) => {
                 let message = format!("this cannot be decided now and nothing was acknowledged; try again (request {request_id})");
                 with(error(Status::SERVICE_UNAVAILABLE, Code::Unavailable, &message), RETRY_AFTER, RETRY_SECONDS)
@@ -259,6 +299,17 @@ fn error(status: StatusCode, code: ErrorCode, message: &str) -> Answer {
     with(answer, CONTENT_TYPE, HeaderValue::from_static("application/json"))
 }
 
+/// Says why on the status line too, for clients that show nothing else. There is none
+/// over HTTP/2; over HTTP/1 it may have printable ASCII (RFC 9112, section 4).
+fn with_reason(mut answer: Answer, text: &str) -> Answer {
+    let plain = text.replace('…', "...");
+    let printable = plain.chars().map(|letter| if matches!(letter, ' '..='~') { letter } else { '?' });
+    if let Ok(reason) = ReasonPhrase::try_from(printable.take(LONGEST_REASON).collect::<String>()) {
+        answer.extensions_mut().insert(reason);
+    }
+    answer
+}
+
 fn with(mut answer: Answer, name: http::HeaderName, value: HeaderValue) -> Answer {
     answer.headers_mut().insert(name, value);
     answer
@@ -282,6 +333,19 @@ impl From<UpstreamError> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_short_and_printable() {
+        for (text, shown) in [
+            ("Conflict: a: sha256:ab… \"x\"", "Conflict: a: sha256:ab... \"x\"".to_owned()),
+            ("a\r\nSet-Cookie: é\0\t", "a??Set-Cookie: ???".to_owned()),
+            (&"…".repeat(400), ".".repeat(LONGEST_REASON)),
+        ] {
+            let answer = with_reason(error(StatusCode::CONFLICT, ErrorCode::Denied, "a"), text);
+            let reason = answer.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
+            assert_eq!(reason.map(String::from_utf8_lossy).as_deref(), Some(shown.as_str()));
+        }
+    }
 
     #[test]
     fn the_next_tag_is_suggested_for_versions_only() {

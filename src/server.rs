@@ -7,6 +7,7 @@ mod framing;
 mod listener;
 mod preface;
 mod stalled;
+mod streams;
 mod tls;
 pub(crate) mod wire;
 mod writing;

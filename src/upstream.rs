@@ -30,7 +30,7 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-use self::body::{Progress, RequestBody, ResponseBody};
+use self::body::{IdleLimit, Progress, RequestBody, ResponseBody};
 use self::connect::{ConnectError, Connector};
 use self::headers::Forwarding;
 use self::location::Addresses;
@@ -96,7 +96,7 @@ pub struct Upstream {
     pool: Pool,
     forwarding: Forwarding,
     service: Option<ServiceAccount>,
-    body_idle: Duration,
+    body_idle: IdleLimit,
     metrics: Arc<Metrics>,
 }
 
@@ -109,7 +109,8 @@ impl Upstream {
         let pool = Pool::new(config.idle_connections, config.idle_timeout);
         let host = (!config.preserve_host).then(|| config.authority.clone());
         let forwarding = Forwarding { host, trust: server.trust_forwarded };
-        Ok(Self { config, connector, pool, forwarding, service, body_idle: server.body_idle_timeout, metrics })
+        let body_idle = IdleLimit::new(server, &metrics);
+        Ok(Self { config, connector, pool, forwarding, service, body_idle, metrics })
     }
 
     /// Whether the gate can sign in by itself.
@@ -233,7 +234,7 @@ impl Upstream {
     }
 
     fn hand_over(&self, response: Response<hyper::body::Incoming>, lease: Lease) -> Response<ResponseBody> {
-        response.map(|body| ResponseBody::new(body, self.body_idle, lease))
+        response.map(|body| ResponseBody::new(body, self.body_idle.clone(), lease))
     }
 }
 

@@ -31,6 +31,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "manifest_limit",
             "max_connections",
             "max_streams",
+            "max_resets",
             "max_uploads",
             "tls_certificate",
             "tls_key",

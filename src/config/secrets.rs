@@ -11,6 +11,10 @@ use toml::de::{DeTable, DeValue};
 use super::policy_file::{KEYS as POLICY_KEYS, RULE_KEYS};
 use super::raw::KEYS;
 
+/// Known keys under which a secret may stand. A user name counts, since many write
+/// `user:password` there, and so do files for what some write in place of the path.
+const SECRET: [&str; 4] = ["username", "password", "password_file", "tls_key"];
+
 /// Parts of names under which people keep secrets.
 const TELLING: [&str; 8] = ["pass", "pwd", "secret", "token", "cred", "auth", "user", "key"];
 
@@ -21,11 +25,10 @@ static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("[A-Za-z0-9_-
 static USER_INFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"//[^\s"'`]*@|[^\s"'`/:=@]+:(?:[^/\s"'`]|/[^/\s"'`])[^\s"'`]*@"#).ok());
 
-/// Whether what stands under a key, or in a variable, may be a secret. A user name
-/// counts, since many write `user:password` there.
+/// Whether what stands under a key, or in a variable, may be a secret.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = key.rsplit("__").next().unwrap_or(key).to_ascii_lowercase();
-    if ["username", "password"].contains(&key.as_str()) {
+    if SECRET.contains(&key.as_str()) {
         return true;
     }
     let is_known = KEYS.iter().any(|(section, keys)| *section == key || keys.contains(&key.as_str()))
@@ -133,7 +136,9 @@ mod tests {
             ("url = \"ada:hunter2@host\"", "url = \"***********@host\""),
             ("[server]\npassthrough = [\"/token\"]\n", "[server]\npassthrough = [\"/token\"]\n"),
             ("upstream.password 'hunter2'", "upstream.password '*******'"),
-            ("password_file = \"secret\"", "password_file = \"secret\""),
+            ("password_file = \"hunter2\"", "password_file = \"*******\""),
+            ("tls_key = \"key.pem\"", "tls_key = \"*******\""),
+            ("ca_file = \"ca.pem\"", "ca_file = \"ca.pem\""),
         ] {
             assert_eq!(masked(text), shown);
         }

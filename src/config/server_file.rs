@@ -21,7 +21,15 @@ const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Reads a file that the server file names.
-pub(super) type ReadFile<'a> = &'a dyn Fn(&Path, Place, &Report) -> Option<Source>;
+pub(super) type ReadFile<'a> = &'a dyn Fn(&Path, Role, Place, &Report) -> Option<Source>;
+
+/// What a file is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    Configuration,
+    /// Its name is not shown: it may be the password itself, written in its place.
+    Password,
+}
 
 /// Reads the whole configuration; `None` where something needed is missing. The
 /// report tells of every mistake, also where a value comes back.
@@ -63,6 +71,7 @@ fn server(section: &Section<'_>, directory: &Path) -> Server {
         header_limit: section.read("header_limit", words::size).unwrap_or(64 << 10),
         max_connections: section.integer("max_connections", 1..=1_000_000).unwrap_or(20_000),
         max_streams: section.integer("max_streams", 1..=10_000).and_then(|number| number.try_into().ok()).unwrap_or(100),
+        max_resets: section.integer("max_resets", 0..=10_000).unwrap_or(20),
         max_uploads: section.integer("max_uploads", 1..=1_000_000).unwrap_or(1_000),
         passthrough: section.list("passthrough", words::passthrough).map(|(paths, _)| paths).unwrap_or_default(),
     }
@@ -121,7 +130,14 @@ fn service(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report:
     }
     let read = |file: PathBuf| {
         let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
-        files(&file, place, report).map(|source| SecretString::from(source.text.trim_end_matches(['\r', '\n'])))
+        let source = files(&file, Role::Password, place.clone(), report)?;
+        let password = source.text.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            let diagnostic = Diagnostic::new(place, "the file that `upstream.password_file` names is empty");
+            report.push(diagnostic.hint("write the password into the file, on one line"));
+            return None;
+        }
+        Some(SecretString::from(password))
     };
     match (username, written.or_else(|| file.and_then(read))) {
         (Some(username), Some(password)) => return Some(Service { username, password }),
@@ -173,6 +189,6 @@ fn policy(section: &Section<'_>, directory: &Path, path: &Path, files: ReadFile<
         return (file, None);
     }
     let place = section.place_of("file").unwrap_or_else(|| Place::File(path.to_owned()));
-    let source = files(&file, place, report);
+    let source = files(&file, Role::Configuration, place, report);
     (file, source.and_then(|source| policy_file::read(&Arc::new(source), report)))
 }

@@ -46,6 +46,9 @@ pub struct Server {
     pub max_connections: usize,
     /// How many requests one HTTP/2 connection has at once. Default 100.
     pub max_streams: u32,
+    /// How many requests an HTTP/2 client may reset before they were answered; more
+    /// end the connection (CVE-2023-44487). Default 20.
+    pub max_resets: usize,
     /// How many blob uploads run at once. Default 1,000.
     pub max_uploads: usize,
     /// Paths outside `/v2/` that pass, such as a token endpoint: exact, or a

@@ -203,8 +203,12 @@ pub(super) fn ledger(text: &str) -> Result<PathBuf, Mistake> {
 }
 
 pub(super) fn path(text: &str) -> Result<PathBuf, Mistake> {
-    if text.is_empty() || text.contains('\0') {
+    if text.is_empty() {
         return Err(Mistake::new("is no path", "empty", "write the path of a file"));
+    }
+    // As where somebody wrote what should be in the file.
+    if text.contains(char::is_control) {
+        return Err(Mistake::new("is no path", "has several lines, or other control characters", "write the path of a file"));
     }
     Ok(PathBuf::from(text))
 }

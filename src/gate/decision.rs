@@ -91,6 +91,8 @@ impl Decision {
                 self.rule = Some(Arc::clone(rule));
                 metrics.refusal(rule, "enforce");
             }
+            Refusal::TooLarge(_) => metrics.limit("manifest_limit").count(),
+            Refusal::TooManyUploads => metrics.limit("max_uploads").count(),
             _ => {}
         }
     }

@@ -73,8 +73,13 @@ impl Gate {
                 decision.verdict("deleted");
                 Ok(response.map(Into::into))
             }
-            // Nothing that the gate holds: the registry answers for itself.
-            _ => self.forward_delete(caller, &delete).await,
+            // Burnt already: the registry answers for itself.
+            Some(_) => self.forward_delete(caller, &delete).await,
+            // Not there, or hidden from who may delete: nobody has seen what would go.
+            None => Err(match self.upstream.refuses_deletes(&caller.headers, &key.repository).await? {
+                Some(no) => Refusal::Relayed(no),
+                None => Refusal::ManifestUnknown(key.clone()),
+            }),
         }
     }
 

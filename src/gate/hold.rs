@@ -124,7 +124,7 @@ impl Gate {
         let mut looked = Vec::with_capacity(claimants.len());
         let mut waiting = claimants.into_iter();
         while let Some(mut claimant) = waiting.next() {
-            let found = match self.pointer(caller, claimant.claim.key(), Trust::OrService).await {
+            let found = match self.look(caller, &claimant, content).await {
                 Ok(found) => found,
                 Err(refusal) => {
                     looked.push(claimant);
@@ -151,6 +151,18 @@ impl Gate {
             looked.push(claimant);
         }
         Ok(looked)
+    }
+
+    /// Where the registry points a claimed tag. "Nowhere" is believed only of who is
+    /// shown what was stored just now: some registries hide what is there from who may
+    /// push and not pull, and hide it with the same 404.
+    async fn look(&self, caller: &Caller, claimant: &Claimant, content: &Content) -> Result<Option<Digest>, Refusal> {
+        let key = claimant.claim.key();
+        let found = self.pointer(caller, key, Trust::OrService).await?;
+        if found.is_none() && !claimant.sealed && !self.sees_what_is_there(caller, &key.repository, &content.digest).await? {
+            return Err(Refusal::Blind(key.clone()));
+        }
+        Ok(found)
     }
 
     /// The registry held the tag before anyone claimed it: it means what is there.

@@ -69,7 +69,7 @@ impl Gate {
         let response = self.upstream.read_for_client(&caller.headers, &pull.method, &pull.key.repository, &digest).await?;
         match response.status() {
             StatusCode::OK => decision.accepted(),
-            // The registry's to say: not modified, denied, gone, elsewhere.
+            // The registry's to say: not modified, denied, gone.
             status => {
                 match status {
                     StatusCode::NOT_MODIFIED => decision.accepted(),
@@ -78,7 +78,9 @@ impl Gate {
                         self.known.forget(&pull.key);
                         decision.verdict("missing");
                     }
-                    _ => decision.verdict("relayed"),
+                    _ if status.is_client_error() || status.is_server_error() => decision.verdict("relayed"),
+                    // A redirect above all, to bytes that nobody has checked.
+                    _ => return Err(Refusal::Unchecked(status)),
                 }
                 return Ok(without_digest(caller, pull, response));
             }
@@ -145,14 +147,13 @@ impl Gate {
     }
 }
 
-/// What the registry says instead of the manifest: 304, 401, 403, a redirect. Its
-/// errors may name the digest, which the client did not ask for.
+/// What the registry says instead of the manifest: 304, 401, 403. Its errors may name
+/// the digest, which the client did not ask for.
 fn without_digest(caller: &Caller, pull: Pull, response: Response<Bytes>) -> Answer {
-    let status = response.status();
-    let refusal = match status {
+    let refusal = match response.status() {
+        StatusCode::NOT_MODIFIED => return response.map(Into::into),
         StatusCode::NOT_FOUND => Refusal::ManifestUnknown(pull.key),
-        _ if status.is_client_error() || status.is_server_error() => Refusal::Relayed(without_body(response)),
-        _ => return response.map(Into::into),
+        _ => Refusal::Relayed(without_body(response)),
     };
     refusal.into_answer(&caller.request_id)
 }

@@ -10,7 +10,7 @@ use super::caller::{Caller, Credential};
 use super::decision::Decision;
 use crate::clock::AttemptId;
 use crate::ledger::{Record, State, TagKey};
-use crate::oci::RepositoryName;
+use crate::oci::{Digest, RepositoryName};
 use crate::policy::Verdict;
 use crate::refusal::{Immutable, Meaning, Refusal};
 use crate::upstream::{Content, Fetched};
@@ -84,6 +84,26 @@ impl Gate {
             Err(denial @ Refusal::Relayed(_)) => denial,
             _ => refusal,
         }
+    }
+
+    /// Whether a look on behalf of this client, with the gate's own account where there
+    /// is one, finds a manifest that was stored just now.
+    pub(super) async fn sees_what_is_there(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        stored: &Digest,
+    ) -> Result<bool, Refusal> {
+        let asked = (caller.credential(&self.rights.key), repository.clone());
+        if self.rights.seen.contains_key(&asked) {
+            return Ok(true);
+        }
+        let is_shown = self.upstream.shows_stored(&caller.headers, repository, stored).await?;
+        // What the own account sees says nothing of the client.
+        if is_shown && !self.upstream.has_service_account() {
+            self.rights.seen.insert(asked, ());
+        }
+        Ok(is_shown)
     }
 
     /// Whether the registry shows this client what the record names.

@@ -11,7 +11,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,55 +21,53 @@ use tokio_rustls::TlsAcceptor;
 use super::drain::Drain;
 use super::preface::Begun;
 use super::stalled::Stalled;
+use super::streams::{Parts, Streams};
 use super::wire::Watched;
 use crate::answer::Answer;
 use crate::config::valid;
 use crate::gate::{Gate, Peer};
-
-/// Requests that a client of HTTP/2 may reset before they are answered; more end
-/// the connection (CVE-2023-44487).
-const MOST_RESETS: usize = 20;
+use crate::metrics::Metrics;
+use crate::upstream::body::IdleLimit;
 
 /// How connections are served.
 #[derive(Debug)]
 pub struct Protocols {
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<Streams>,
     header_timeout: Duration,
-    body_idle_timeout: Duration,
     header_limit: usize,
+    idle: IdleLimit,
+    metrics: Arc<Metrics>,
 }
 
 impl Protocols {
-    pub fn new(server: &valid::Server) -> Self {
+    pub fn new(server: &valid::Server, metrics: Arc<Metrics>) -> Self {
+        let idle = IdleLimit::new(server, &metrics);
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(server.header_timeout).max_header_size(server.header_limit);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 = http2::Builder::new(Streams::new(idle.clone(), Arc::clone(&metrics)));
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(server.max_streams)
             .max_header_list_size(u32::try_from(server.header_limit).unwrap_or(u32::MAX))
-            .max_pending_accept_reset_streams(MOST_RESETS)
+            .max_pending_accept_reset_streams(server.max_resets)
             .keep_alive_interval(server.header_timeout)
             .adaptive_window(true);
-        Self {
-            http1,
-            http2,
-            header_timeout: server.header_timeout,
-            body_idle_timeout: server.body_idle_timeout,
-            header_limit: server.header_limit,
-        }
+        Self { http1, http2, header_timeout: server.header_timeout, header_limit: server.header_limit, idle, metrics }
     }
 
     /// Serves a connection to its end. What goes wrong on it concerns its client
     /// alone.
     pub async fn serve(&self, stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>, gate: Arc<Gate>, drain: &Drain) {
-        let stream = Stalled::new(stream, self.body_idle_timeout);
+        let stream = Stalled::new(stream, self.idle.clone());
         let served = match tls {
             Some(tls) => self.serve_tls(stream, peer.ip(), tls, gate, drain).await,
             None => self.serve_plain(stream, peer.ip(), gate, drain).await,
         };
         if let Err(cause) = served {
+            if let Some(limit) = limit_behind(&cause) {
+                self.metrics.limit(limit).count();
+            }
             tracing::debug!(%cause, "a connection ended early");
         }
     }
@@ -131,7 +129,7 @@ impl Protocols {
     {
         let service = service_fn(move |request: Request<Incoming>| {
             let gate = Arc::clone(&gate);
-            async move { Ok::<Answer, Infallible>(super::answer(gate, request, peer, Ok(())).await) }
+            async move { Ok::<_, Infallible>(super::answer(gate, request, peer, Ok(())).await.map(Parts::new)) }
         });
         until_drained(self.http2.serve_connection(TokioIo::new(stream), service), drain).await
     }
@@ -155,11 +153,28 @@ graceful!(http1::Connection<I, S> where
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = crate::answer::AnswerBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>);
-graceful!(http2::Connection<I, S, TokioExecutor> where
+graceful!(http2::Connection<I, S, Streams> where
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    S: hyper::service::HttpService<Incoming, ResBody = crate::answer::AnswerBody>,
+    S: hyper::service::HttpService<Incoming, ResBody = Parts<crate::answer::AnswerBody>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Future: Send + 'static);
+
+/// The key of the limit that ended a connection, where it was one that is not counted
+/// elsewhere.
+fn limit_behind(cause: &io::Error) -> Option<&'static str> {
+    let Some(inner) = cause.get_ref() else {
+        return (cause.kind() == io::ErrorKind::TimedOut && cause.raw_os_error().is_none()).then_some("header_timeout");
+    };
+    let cause = inner.downcast_ref::<hyper::Error>()?;
+    if cause.is_parse_too_large() {
+        return Some("header_limit");
+    }
+    if cause.is_timeout() {
+        return Some("header_timeout");
+    }
+    let cause = std::error::Error::source(cause)?.downcast_ref::<h2::Error>()?;
+    (cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)).then_some("max_resets")
+}
 
 async fn until_drained(connection: impl Graceful, drain: &Drain) -> io::Result<()> {
     tokio::pin!(connection);

@@ -56,7 +56,8 @@ impl Listener {
         let tcp = TcpListener::bind(address).await.map_err(|cause| ListenerError::Bind { address, cause })?;
         let places = Arc::new(Semaphore::new(server.max_connections));
         metrics.connections_limit.set(i64::try_from(server.max_connections).unwrap_or(i64::MAX));
-        Ok(Self { tcp, gate, metrics, protocols: Arc::new(Protocols::new(server)), tls, places })
+        let protocols = Arc::new(Protocols::new(server, Arc::clone(&metrics)));
+        Ok(Self { tcp, gate, metrics, protocols, tls, places })
     }
 
     /// The address, with the port that was chosen where the configuration says 0.
@@ -82,6 +83,9 @@ impl Listener {
     }
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Place)> {
+        if self.places.available_permits() == 0 {
+            self.metrics.limit("max_connections").count();
+        }
         let permit = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = self.tcp.accept().await?;
         stream.set_nodelay(true)?;

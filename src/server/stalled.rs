@@ -7,21 +7,22 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::upstream::body::IdleLimit;
+
 /// A connection on which writing may stand still for a limited time.
 pub struct Stalled<S> {
     stream: S,
-    limit: Duration,
+    limit: IdleLimit,
     /// Runs while nothing can be written.
     clock: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stalled<S> {
-    pub fn new(stream: S, limit: Duration) -> Self {
+    pub fn new(stream: S, limit: IdleLimit) -> Self {
         Self { stream, limit, clock: None }
     }
 
@@ -30,9 +31,9 @@ impl<S> Stalled<S> {
             self.clock = None;
             return written;
         }
-        let limit = self.limit;
-        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(limit)));
+        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(self.limit.longest)));
         ready!(clock.as_mut().poll(cx));
+        self.limit.reached.count();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 }
@@ -71,6 +72,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalled<S> {
 
 impl<S> fmt::Debug for Stalled<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stalled").field("limit", &self.limit).field("stands_still", &self.clock.is_some()).finish_non_exhaustive()
+        f.debug_struct("Stalled")
+            .field("limit", &self.limit.longest)
+            .field("stands_still", &self.clock.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -15,6 +15,8 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::pool::Lease;
+use crate::config::valid;
+use crate::metrics::{Metrics, Reached};
 
 /// Why a body ended before its end.
 #[derive(Debug, Error)]
@@ -23,6 +25,19 @@ pub enum BodyError {
     Idle(Duration),
     #[error(transparent)]
     Broken(#[from] hyper::Error),
+}
+
+/// How long a body may stand still, and the count of those that did.
+#[derive(Clone, Debug)]
+pub struct IdleLimit {
+    pub longest: Duration,
+    pub reached: Reached,
+}
+
+impl IdleLimit {
+    pub fn new(server: &valid::Server, metrics: &Metrics) -> Self {
+        Self { longest: server.body_idle_timeout, reached: metrics.limit("body_idle_timeout") }
+    }
 }
 
 /// A request body on its way to the registry.
@@ -62,9 +77,9 @@ impl RequestBody {
         Self::full(Bytes::new())
     }
 
-    /// A client's body that may pause for `idle_limit`.
-    pub fn client(inner: Incoming, idle_limit: Duration) -> Self {
-        Self::Client(Watched { inner, idle: IdleTimer::new(idle_limit), moved: Progress::default() })
+    /// A client's body, which may pause for a limited time.
+    pub fn client(inner: Incoming, idle: IdleLimit) -> Self {
+        Self::Client(Watched { inner, idle: IdleTimer::new(idle), moved: Progress::default() })
     }
 
     /// The progress of a body that streams.
@@ -132,8 +147,8 @@ pub struct ResponseBody {
 }
 
 impl ResponseBody {
-    pub(super) fn new(inner: Incoming, idle_limit: Duration, lease: Lease) -> Self {
-        let mut body = Self { inner, idle: IdleTimer::new(idle_limit), lease: Some(lease) };
+    pub(super) fn new(inner: Incoming, idle: IdleLimit, lease: Lease) -> Self {
+        let mut body = Self { inner, idle: IdleTimer::new(idle), lease: Some(lease) };
         body.release_at_end();
         body
     }
@@ -180,13 +195,13 @@ impl fmt::Debug for ResponseBody {
 /// nothing to give, so a body that flows never touches it.
 #[derive(Debug)]
 struct IdleTimer {
-    limit: Duration,
+    limit: IdleLimit,
     waiting: bool,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl IdleTimer {
-    fn new(limit: Duration) -> Self {
+    fn new(limit: IdleLimit) -> Self {
         Self { limit, waiting: false, sleep: None }
     }
 
@@ -195,12 +210,14 @@ impl IdleTimer {
             self.waiting = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
         }
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(self.limit)));
+        let longest = self.limit.longest;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(longest)));
         if !self.waiting {
             self.waiting = true;
-            sleep.as_mut().reset(Instant::now() + self.limit);
+            sleep.as_mut().reset(Instant::now() + longest);
         }
         ready!(sleep.as_mut().poll(cx));
-        Poll::Ready(Some(Err(BodyError::Idle(self.limit))))
+        self.limit.reached.count();
+        Poll::Ready(Some(Err(BodyError::Idle(longest))))
     }
 }

@@ -98,6 +98,24 @@ impl Upstream {
         })
     }
 
+    /// Whether a look finds a manifest that was stored just now. A registry may take a
+    /// moment to show what it took.
+    pub async fn shows_stored(
+        &self,
+        caller: &HeaderMap,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, UpstreamError> {
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            let response = self.look(caller, Method::HEAD, repository, digest.as_str(), Trust::OrService).await?;
+            match (response.status(), pauses.next()) {
+                (StatusCode::NOT_FOUND, Some(pause)) => sleep(*pause).await,
+                (status, _) => return Ok(status == StatusCode::OK),
+            }
+        }
+    }
+
     /// Reads a manifest by digest, to decide with, and checks that its bytes are what the digest names.
     pub async fn fetch(&self, caller: &HeaderMap, repository: &RepositoryName, digest: &Digest) -> Result<Fetched, UpstreamError> {
         let response = self.look(caller, Method::GET, repository, digest.as_str(), Trust::OrService).await?;

@@ -45,6 +45,7 @@ fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metrics = Metrics::new().expect("metrics");
     metrics.request("push", "pushed");
     metrics.refusal("releases", "enforce");
+    metrics.limit("max_resets").count();
     metrics.known_tag(true);
     metrics.upstream("GET", true, Duration::ZERO);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

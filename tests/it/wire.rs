@@ -13,3 +13,4 @@ mod secure;
 mod slow;
 mod smuggling;
 mod tls;
+mod windows;

@@ -13,9 +13,21 @@ fn the_digest_comes_first_then_the_look_then_the_tag() {
     let image = Image::random();
     chain.proxy.push("web:1.4.0", &image).expect_created().expect_digest(&image.digest());
     let digest = image.digest();
-    assert_eq!(chain.manifest_requests(), [format!("PUT {digest}"), "HEAD 1.4.0".to_owned(), "PUT 1.4.0".to_owned()]);
+    // Looked at as well: whether the registry shows this client what it has just stored.
+    let looks = ["HEAD 1.4.0".to_owned(), format!("HEAD {digest}")];
+    assert_eq!(chain.manifest_requests(), [&[format!("PUT {digest}")], &looks[..], &["PUT 1.4.0".to_owned()]].concat());
     assert_eq!(chain.registry.tag_digest("web:1.4.0"), Some(digest));
     assert_eq!(state(&chain.proxy, "web", "1.4.0").as_deref(), Some("sealed"));
+}
+
+#[test]
+fn who_was_shown_the_repository_a_moment_ago_is_believed_when_a_tag_is_absent() {
+    let chain = Chain::start();
+    for tag in ["1.4.0", "1.4.1", "1.4.2"] {
+        chain.proxy.push(&format!("web:{tag}"), &Image::random()).expect_created();
+    }
+    let looks = chain.manifest_requests().into_iter().filter(|request| request.starts_with("HEAD sha256:"));
+    assert_eq!(looks.count(), 1);
 }
 
 #[test]

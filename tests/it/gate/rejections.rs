@@ -58,13 +58,14 @@ fn no_answer_keeps_the_claim() {
     gate.open();
 }
 
-/// A registry that answers every push with 201 and knows no tag, but for the tags of
-/// the tests below.
+/// A registry that answers every push with 201, shows what was pushed by digest, and
+/// knows no tag, but for the tags of the tests below.
 fn stand_in(at_the_tag: impl Fn() -> Answer + Send + Sync + 'static) -> Upstream {
     Upstream::start(move |request| match request.method() {
         "PUT" if request.is("PUT", "/manifests/1.4.0") => at_the_tag(),
         "PUT" => Answer::status(201),
         "GET" if request.target() == "/v2/" => Answer::status(200),
+        "HEAD" if request.target().contains("/manifests/sha256:") => Answer::status(200),
         _ => Answer::status(404),
     })
 }

@@ -147,6 +147,49 @@ fn who_may_read_but_not_push_is_told_so_by_the_registry() {
     proxy.request("DELETE", "/v2/web/manifests/latest").header("Authorization", "Bearer reader").send().expect(403);
 }
 
+/// A registry that hides from everybody whatever is there, and takes every push.
+fn hiding() -> Upstream {
+    Upstream::start(|request| match request.method() {
+        "PUT" => Answer::status(201),
+        "DELETE" if request.target().contains("/manifests/sha256:") => Answer::status(404),
+        "DELETE" => Answer::status(202),
+        _ if request.target() == "/v2/" => Answer::status(200),
+        _ => Answer::status(404),
+    })
+}
+
+#[test]
+fn who_may_push_and_is_shown_nothing_cannot_overwrite_what_may_be_there() {
+    let upstream = hiding();
+    let proxy = Pushonce::in_front_of(&upstream.url()).start();
+    let image = Image::random();
+    let by_tag = proxy.put_manifest("web:1.4.0", &image.manifest);
+    let target = format!("/v2/web/manifests/{}?tag=1.4.0&tag=latest", image.digest());
+    let draft = proxy.request("PUT", &target).header("Content-Type", &image.manifest.media_type);
+    let by_digest = draft.body(&image.manifest.bytes).send();
+    for refused in [by_tag, by_digest] {
+        let message = refused.expect(403).expect_code("DENIED");
+        assert!(message.starts_with("the registry hides web from who pushes here"), "{message}");
+        assert!(message.contains("upstream.username"), "{message}");
+    }
+    let named = |tag: &str| upstream.requests().iter().any(|request| request.is("PUT", &format!("/manifests/{tag}")));
+    assert!(!named("1.4.0") && !named("latest"), "a tag was pointed blindly");
+    assert_eq!(state(&proxy, "web", "1.4.0"), None, "a refused push claimed the tag");
+    // What may move needs no look.
+    proxy.put_manifest("web:latest", &image.manifest).expect_created();
+}
+
+#[test]
+fn who_may_delete_and_is_shown_nothing_cannot_delete_what_may_be_there() {
+    let upstream = hiding();
+    let proxy = Pushonce::in_front_of(&upstream.url()).policy(DELETABLE).start();
+    proxy.delete("web:1.4.0").expect(404);
+    proxy.delete("web:latest").expect(202);
+    let deleted: Vec<String> =
+        upstream.requests().iter().filter(|request| request.is("DELETE", "0")).map(|request| request.target().to_owned()).collect();
+    assert!(!deleted.contains(&"/v2/web/manifests/1.4.0".to_owned()), "{deleted:?}");
+}
+
 #[test]
 fn who_may_push_but_not_see_a_tag_is_not_told_what_it_means() {
     let image = Image::random();

@@ -58,6 +58,16 @@ fn a_mistake_on_the_line_of_a_password_does_not_show_it() {
         "upstream.password = \"canary\"",
         "upstream.password = \"canary\"\nupstream.password_file = \"policy.toml\"",
         "upstream.username = \"gate\"\nupstream.password = \"canary\"\nupstream.password_file = \"policy.toml\"",
+        "upstream.username = \"gate\"\nupstream.password_file = \"canary\"",
+        "upstream.username = \"gate\"\nupstream.password_file = \"/run/canary/no/file\"",
+        "upstream.username = \"gate\"\nupstream.password_file = \"policy.toml/canary\"",
+        "upstream.username = \"gate\"\nupstream.password_file = \"canary\\u0000\"",
+        "upstream.username = \"gate\"\nupstream.password_file = \"\"\"canary\ncanary\n\"\"\"",
+        "upstream.password_file = \"canary\"",
+        "upstream.password_file = [\"canary\"]",
+        "upstream.password = \"x\"\nupstream.password_file = \"canary\"",
+        "server.tls_certificate = \"policy.toml\"\nserver.tls_key = \"\"\"-----BEGIN PRIVATE KEY-----\ncanary\n\"\"\"",
+        "server.tls_key = \"canary\"",
     ] {
         expect_discreet(&format!("{BASE}upstream.url = \"http://127.0.0.1:1\"\n{line}\n"), &[]);
         expect_discreet(&format!("{line}\n{BASE}upstream.url = \"http://127.0.0.1:1\"\n"), &[]);
@@ -113,12 +123,32 @@ fn a_variable_with_a_password_is_named_and_not_shown() {
         [("PUSHONCE_PASSWORD", "canary")],
         [("PUSHONCE_TOKEN", "canary")],
         [("PUSHONCE_UPSTREAM__PASSWORD", "canary")],
+        [("PUSHONCE_UPSTREAM__PASSWORD_FILE", "canary")],
         [("PUSHONCE_UPSTREAM__USERNAME", "gate:canary")],
         [("PUSHONCE_UPSTREAM__URL", "http://ada:canary@127.0.0.1:1")],
         [("PUSHONCE_UPSTREAM__URL", "ada:canary@127.0.0.1:1")],
         [("PUSHONCE_LEDGER__URL", "postgres://ada:canary@127.0.0.1/pushonce")],
     ] {
         expect_discreet(&config, &variables);
+    }
+}
+
+#[test]
+fn a_file_with_a_password_that_cannot_be_used_is_named_by_its_key() {
+    let base = format!("{BASE}upstream.url = \"http://127.0.0.1:1\"\nupstream.username = \"gate\"\n");
+    let directory = tempfile::tempdir().expect("a directory");
+    let empty = directory.path().join("empty");
+    std::fs::write(&empty, "\n").expect("a file");
+    for (file, complaint_of_it, hint) in [
+        ("canary", "cannot be read: No such file or directory", "a password stands under `upstream.password`"),
+        (".", "cannot be read: Is a directory", "name the file, not the directory it is in"),
+        (&*empty.display().to_string(), "is empty", "write the password into the file"),
+    ] {
+        let said = complaint("check", &format!("{base}upstream.password_file = \"{file}\"\n"), &[]);
+        let line = format!("error: the file that `upstream.password_file` names {complaint_of_it}");
+        for text in [&*line, "pushonce.toml:5:", hint, "upstream.password_file = \"*", "^"] {
+            assert!(said.stderr.contains(text), "no {text}\n{said}");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! No credential goes anywhere but to the registry that is configured.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use data_encoding::BASE64;
 
 use super::{GATE, Stage};
@@ -35,6 +37,49 @@ fn a_redirect_of_a_read_is_the_client_s_to_follow() {
         }
         // An immutable tag means bytes, which nobody has seen here.
         client.pull("web:1.4.0").expect_unavailable();
+    }
+    assert_eq!(targets(&elsewhere), Vec::<String>::new());
+}
+
+/// A registry that shows 1.4.0 once, and answers pulls of its digest so from then on.
+fn sending_away(image: &Image, status: u16, elsewhere: String) -> Upstream {
+    let (digest, bytes) = (image.digest(), image.manifest.bytes.clone());
+    let was_adopted = AtomicBool::new(false);
+    Upstream::start(move |request| {
+        let of_digest = request.target().ends_with(&digest);
+        // The first GET by digest is the one that adopts.
+        if of_digest
+            && (was_adopted.load(Ordering::Relaxed) || request.method() == "GET" && was_adopted.swap(true, Ordering::Relaxed))
+        {
+            let headers = vec![("Location", elsewhere.clone()), ("Docker-Content-Digest", digest.clone())];
+            return Answer::Respond { status, headers, body: b"other bytes".to_vec() };
+        }
+        let media_type = "application/vnd.oci.image.manifest.v1+json".to_owned();
+        let headers = vec![("Docker-Content-Digest", digest.clone()), ("Content-Type", media_type)];
+        Answer::Respond { status: 200, headers, body: bytes.clone() }
+    })
+}
+
+#[test]
+fn a_pinned_pull_that_is_sent_away_gets_an_error_and_no_unchecked_bytes() {
+    let elsewhere = Upstream::start(|_| Answer::Respond { status: 200, headers: Vec::new(), body: b"other bytes".to_vec() });
+    let image = Image::random();
+    for status in [300, 301, 302, 303, 305, 307, 308, 201, 202, 203, 206] {
+        let registry = sending_away(&image, status, format!("{}/manifest?X-Signature=canary", elsewhere.url()));
+        let proxy = Pushonce::in_front_of(&registry.url()).start();
+        let client = proxy.signed_in("developer", "canary-password");
+        for _ in 0..2 {
+            for answer in [client.pull("web:1.4.0"), client.head("web:1.4.0")] {
+                answer.expect(502);
+                for header in ["location", "docker-content-digest", "etag"] {
+                    assert_eq!(answer.header(header), None, "{answer}");
+                }
+                assert!(!answer.text().contains("other bytes"), "{answer}");
+            }
+        }
+        let message = client.pull("web:1.4.0").expect_code("UNAVAILABLE");
+        assert!(message.starts_with(&format!("the registry answered with {status} instead of the manifest")), "{message}");
+        assert!(message.contains("let the registry serve manifests itself"), "{message}");
     }
     assert_eq!(targets(&elsewhere), Vec::<String>::new());
 }

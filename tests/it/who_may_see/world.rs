@@ -70,8 +70,6 @@ pub struct World {
     /// The registry behind the proxy.
     pub behind: Granting,
     pub proxy: Pushonce,
-    /// The registry hides things, and the proxy has no account to see them with.
-    pub is_blind: bool,
 }
 
 impl World {
@@ -83,8 +81,7 @@ impl World {
         if has_account {
             proxy = proxy.setting("upstream.username = \"gate\"\nupstream.password = \"gate-password\"");
         }
-        let is_blind = denial == Denial::Hides && !has_account;
-        Self { tokens, forger: TokenServer::start(), alone, behind, proxy: proxy.start(), is_blind }
+        Self { tokens, forger: TokenServer::start(), alone, behind, proxy: proxy.start() }
     }
 
     /// One of the two as `credential` sees it.

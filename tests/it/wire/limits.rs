@@ -12,6 +12,14 @@ use crate::harness::{Answer, Fault, Faults, Image, Pushonce, Registry, Upstream,
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Waits until clients have reached the limit with this key so many times.
+#[track_caller]
+fn expect_reached(proxy: &Pushonce, limit: &str, times: f64) {
+    let reached = || proxy.metric("pushonce_limits_reached_total", &[("limit", limit)]);
+    eventually(PATIENCE, &format!("{limit} is reached"), || (reached() >= times).then_some(()));
+    assert_eq!(reached(), times, "times that {limit} was reached");
+}
+
 #[test]
 fn a_head_over_the_limit_is_431_and_one_below_passes() {
     let upstream = Upstream::start(|_| Answer::status(200));
@@ -24,6 +32,52 @@ fn a_head_over_the_limit_is_431_and_one_below_passes() {
     assert_eq!(upstream.requests().len(), before, "the registry got it");
     let passed = raw(proxy.address(), head(15 << 10).as_bytes());
     assert!(passed.starts_with("HTTP/1.1 200 "), "{passed}");
+    expect_reached(&proxy, "header_limit", 1.0);
+}
+
+#[test]
+fn a_head_that_takes_too_long_ends_its_connection_and_is_counted() {
+    let upstream = Upstream::start(|_| Answer::status(200));
+    let proxy = Pushonce::in_front_of(&upstream.url()).setting("server.header_timeout = \"300ms\"").start();
+    for beginning in ["", "PRI * HTTP/2.0", "GET /v2/ HTTP/1.1\r\nHost: a\r\nX:"] {
+        let before = proxy.metric("pushonce_limits_reached_total", &[("limit", "header_timeout")]);
+        let ended = raw(proxy.address(), beginning.as_bytes());
+        assert!(ended.is_empty() || ended.starts_with("HTTP/1.1 408 "), "{beginning:?} is answered with {ended}");
+        expect_reached(&proxy, "header_timeout", before + 1.0);
+    }
+    let mut idle = Kept::connect(&proxy);
+    idle.ask();
+    assert!(idle.answer(PATIENCE).is_some_and(|answer| answer.starts_with("HTTP/1.1 200 ")));
+    assert_eq!(idle.answer(PATIENCE).as_deref(), Some(""), "a connection without a second request goes on");
+    expect_reached(&proxy, "header_timeout", 4.0);
+}
+
+#[test]
+fn a_body_that_stands_still_is_given_up_and_counted() {
+    let registry = Registry::start();
+    let proxy = Pushonce::in_front_of(&registry.url()).setting("server.body_idle_timeout = \"300ms\"").start();
+    let head = "Host: a\r\nContent-Length: 5\r\nContent-Type: application/octet-stream\r\n\r\nab";
+    for (times, line) in [(1.0, "PUT /v2/web/manifests/1.4.0 HTTP/1.1"), (2.0, "POST /v2/web/blobs/uploads/ HTTP/1.1")] {
+        let answer = raw(proxy.address(), format!("{line}\r\n{head}").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.1 202 "), "{line}: {answer}");
+        expect_reached(&proxy, "body_idle_timeout", times);
+    }
+}
+
+#[test]
+fn more_resets_than_may_be_end_the_connection_and_are_counted() {
+    let upstream = Upstream::start(|_| Answer::status(200));
+    let proxy = Pushonce::in_front_of(&upstream.url()).setting("server.max_resets = 3").start();
+    let mut client = Connection::open(proxy.address());
+    let requests = (0..1000)
+        .map(|number| 2 * number + 1)
+        .flat_map(|stream| [frames::get(stream, "/v2/"), frames::frame(frames::RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat());
+    // The proxy may hang up before all of it is sent.
+    let _ = client.send(&requests.collect::<Vec<u8>>());
+    let last = std::iter::from_fn(|| client.next()).filter(|frame| frame.kind == frames::GOAWAY).last().expect("GOAWAY");
+    const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
+    assert_eq!(last.payload[4..8], ENHANCE_YOUR_CALM);
+    expect_reached(&proxy, "max_resets", 1.0);
 }
 
 #[test]
@@ -40,6 +94,7 @@ fn a_manifest_over_the_limit_is_413_and_one_below_passes() {
         assert_eq!(message, "a manifest may have at most 1024 bytes", "with {size} bytes");
     }
     assert_eq!(registry.tags("web"), ["1.4.0"]);
+    expect_reached(&proxy, "manifest_limit", 4.0);
 }
 
 #[test]
@@ -67,6 +122,7 @@ fn more_uploads_than_may_run_are_429_and_pass_later() {
     assert_eq!(proxy.metric("pushonce_uploads", &[]), 0.0);
     proxy.upload_blob("web", blob).expect_created().expect_digest(&sha256(blob));
     assert_eq!(proxy.metric("pushonce_uploads_refused_total", &[]), 1.0);
+    expect_reached(&proxy, "max_uploads", 1.0);
 }
 
 /// A client that keeps its connection.
@@ -107,6 +163,7 @@ fn one_connection_more_than_may_be_open_waits_for_an_end() {
     let mut third = Kept::connect(&proxy);
     third.ask();
     assert_eq!(third.answer(Duration::from_millis(300)), None, "a third connection was served");
+    expect_reached(&proxy, "max_connections", 1.0);
     assert_eq!(proxy.metric("pushonce_connections", &[]), 2.0);
 
     let [first, mut second] = open;
@@ -134,6 +191,7 @@ fn one_stream_more_than_may_be_open_is_refused() {
     let ended = ended.expect("an end of the third stream");
     const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
     assert_eq!((ended.kind, ended.stream, ended.payload.as_slice()), (frames::RST_STREAM, 5, REFUSED_STREAM.as_slice()));
+    assert_eq!(proxy.metric("pushonce_streams", &[]), 2.0);
 
     // One of the first two given up makes room.
     client.send(&frames::frame(frames::RST_STREAM, 0, 1, &[0, 0, 0, 8])).expect("a reset");
