@@ -129,9 +129,19 @@ fn apply(sim: &mut Sim<'_>, world: &World, fault: &Fault, begins: bool) {
         (Fault::CutOneWay(one, other), true) => sim.partition_oneway(*one, *other),
         (Fault::Hold(one, other), true) => sim.hold(*one, *other),
         (Fault::Cut(one, other) | Fault::CutOneWay(one, other) | Fault::Hold(one, other), false) => sim.release(*one, *other),
-        (Fault::Stop(host), true) => sim.crash(*host),
+        (Fault::Stop(host), true) => stop(sim, world, host),
         (Fault::Stop(host), false) => sim.bounce(*host),
     }
+}
+
+/// Stops a host as a machine that loses its power: it says goodbye to nobody. (A
+/// runtime drops its tasks in an order that counts how many tasks the whole process has
+/// had before; what they would say then must not reach the network.)
+fn stop(sim: &mut Sim<'_>, world: &World, host: &'static str) {
+    let others = || [REGISTRY, LEDGER].iter().chain(world.plan.replicas).chain(world.plan.clients).filter(|other| **other != host);
+    others().for_each(|other| sim.partition(host, *other));
+    sim.crash(host);
+    others().for_each(|other| sim.release(host, *other));
 }
 
 /// Ends every fault.
