@@ -39,7 +39,7 @@ impl Reply {
 pub async fn run(world: Arc<World>, name: &'static str) -> turmoil::Result {
     let mut dice = world.dice(name);
     for _ in 0..world.plan.requests {
-        sleep(Duration::from_millis(dice.between(0, 700))).await;
+        sleep(Duration::from_millis(dice.between(0, world.plan.pause))).await;
         request(&world, &mut dice).await;
     }
     world.running_clients.fetch_sub(1, Ordering::Relaxed);

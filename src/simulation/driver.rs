@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use turmoil::Sim;
 
 use super::flaw::Flaw;
-use super::plan::{CALM, Fault, FaultPlan, LEDGER, REGISTRY};
+use super::plan::{CALM, Fault, FaultPlan, LEDGER, Plan, REGISTRY};
 use super::world::World;
 use super::{client, judge, registry, remote, replica};
 use crate::clock::drawn;
@@ -32,7 +32,11 @@ pub struct Outcome {
 }
 
 pub fn run(seed: u64, flaw: Option<Flaw>) -> Outcome {
-    let world = World::new(seed, flaw);
+    run_plan(seed, Plan::new(seed), flaw)
+}
+
+pub fn run_plan(seed: u64, plan: Plan, flaw: Option<Flaw>) -> Outcome {
+    let world = World::new(seed, plan, flaw);
     let mut ids = world.dice("ids");
     drawn::from(Some(Box::new(move || ids.next())));
     let mut sim = build(seed, &world);

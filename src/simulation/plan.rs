@@ -67,8 +67,10 @@ pub struct FaultPlan {
 pub struct Plan {
     pub replicas: &'static [&'static str],
     pub clients: &'static [&'static str],
-    /// How many requests each client makes.
+    /// How many requests each client makes, and how long it waits between them at most,
+    /// in milliseconds.
     pub requests: u64,
+    pub pause: u64,
     pub contents: Vec<Content>,
     pub tags: Vec<TagPlan>,
     pub faults: Vec<FaultPlan>,
@@ -88,16 +90,18 @@ impl Plan {
         let replicas = &REPLICAS[..*dice.pick(&[2, 3])];
         let clients = &CLIENTS[..*dice.pick(&[2, 3, 4])];
         let mut tags = Vec::new();
-        for (name, may_go) in [("1.0.0", false), ("1.0.1", false), ("rc-1", true), ("rc-2", true)] {
+        let names = [("1.0.0", false), ("rc-1", true), ("1.0.1", false), ("rc-2", true)];
+        for (name, may_go) in &names[..*dice.pick(&[1, 2, 2, 4])] {
             let [first, second] = two(&mut dice, contents.len());
             let before = dice.in_thousand(200).then(|| *dice.pick(&[0, 1, 2]));
-            tags.push(TagPlan { key: key(name), may_go, contents: vec![first, second], before });
+            tags.push(TagPlan { key: key(name), may_go: *may_go, contents: vec![first, second], before });
         }
         let faults = faults(&mut dice, replicas, clients);
         Self {
             replicas,
             clients,
             requests: dice.between(4, 8),
+            pause: *dice.pick(&[20, 200, 800]),
             contents,
             tags,
             faults,
@@ -105,7 +109,7 @@ impl Plan {
             when_ledger_is_down: *dice.pick(&[WhenLedgerIsDown::Serve, WhenLedgerIsDown::Refuse]),
             slowest: Duration::from_millis(*dice.pick(&[10, 40, 150, 400])),
             loss: *dice.pick(&[0.0, 0.002, 0.01]),
-            bad_answers: *dice.pick(&[0, 60, 200]),
+            bad_answers: *dice.pick(&[0, 80, 250]),
         }
     }
 

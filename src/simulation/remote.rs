@@ -63,14 +63,20 @@ async fn answer(world: &World, mut stream: TcpStream) -> io::Result<()> {
 impl RemoteLedger {
     async fn call<T: fmt::Debug + Send + 'static>(
         &self,
-        what: String,
+        verb: &'static str,
+        about: String,
         ask: impl FnOnce(Arc<dyn Ledger>) -> Asked<Result<T, LedgerError>> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let answer = Arc::new(Mutex::new(None));
         let (place, replica) = (Arc::clone(&answer), self.replica);
         let call: Call = Box::new(move |world| {
             let result = world.engine(replica).ask(ask);
-            world.say(LEDGER, format!("{replica}: {what} -> {result:?}"));
+            world.say(LEDGER, format!("{replica}: {verb} {about} -> {result:?}"));
+            world.count(match &result {
+                Ok(_) => verb,
+                Err(LedgerError::ClaimLost { .. }) => "claims that were lost",
+                Err(_) => "failures of the ledger",
+            });
             world.rows_changed();
             *place.lock().expect("the answer") = Some(result);
         });
@@ -100,12 +106,12 @@ impl RemoteLedger {
 impl Ledger for RemoteLedger {
     async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError> {
         let key = key.clone();
-        self.call(format!("lookup {key}"), move |ledger| async move { ledger.lookup(&key).await }.boxed()).await
+        self.call("lookup", key.to_string(), move |ledger| async move { ledger.lookup(&key).await }.boxed()).await
     }
 
     async fn records(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Record)>, LedgerError> {
         let repository = repository.clone();
-        self.call(format!("records {repository}"), move |ledger| async move { ledger.records(&repository).await }.boxed()).await
+        self.call("records", repository.to_string(), move |ledger| async move { ledger.records(&repository).await }.boxed()).await
     }
 
     async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
@@ -120,19 +126,19 @@ impl Ledger for RemoteLedger {
             }
             .boxed()
         };
-        self.call(format!("claim {attempt}"), claim).await
+        self.call("claim", format!("{attempt}"), claim).await
     }
 
     async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError> {
         let (key, digest) = (key.clone(), digest.clone());
-        let what = format!("join {key} {}", digest.short());
-        self.call(what, move |ledger| async move { ledger.join(&key, &digest, attempt, now).await }.boxed()).await
+        let what = format!("{key} {}", digest.short());
+        self.call("join", what, move |ledger| async move { ledger.join(&key, &digest, attempt, now).await }.boxed()).await
     }
 
     async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
         let digest = claim.digest().clone();
-        let what = format!("confirm {} {}", claim.key(), digest.short());
-        let answer = self.call(what, move |ledger| async move { ledger.confirm(claim, now).await }.boxed()).await;
+        let what = format!("{} {}", claim.key(), digest.short());
+        let answer = self.call("confirm", what, move |ledger| async move { ledger.confirm(claim, now).await }.boxed()).await;
         match answer {
             Err(LedgerError::Unavailable(_)) if self.has(Flaw::DoubtIsSuccess) => {
                 Ok(Record { digest, state: State::Sealed, origin: Origin::Pushed, since: now })
@@ -142,7 +148,7 @@ impl Ledger for RemoteLedger {
     }
 
     async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError> {
-        let (what, for_all) = (format!("withdraw {} {}", claim.key(), claim.attempt()), self.has(Flaw::WithdrawFreesForAll));
+        let (what, for_all) = (format!("{} {}", claim.key(), claim.attempt()), self.has(Flaw::WithdrawFreesForAll));
         let withdraw = move |ledger: Arc<dyn Ledger>| {
             async move {
                 if for_all {
@@ -152,57 +158,57 @@ impl Ledger for RemoteLedger {
             }
             .boxed()
         };
-        self.call(what, withdraw).await
+        self.call("withdraw", what, withdraw).await
     }
 
     async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
         let found = found.clone();
-        let what = format!("yield {} {}", claim.key(), found.short());
-        self.call(what, move |ledger| async move { ledger.yield_to(claim, &found, now).await }.boxed()).await
+        let what = format!("{} {}", claim.key(), found.short());
+        self.call("yield", what, move |ledger| async move { ledger.yield_to(claim, &found, now).await }.boxed()).await
     }
 
     async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
         let (key, digest) = (key.clone(), digest.clone());
-        let what = format!("adopt {key} {}", digest.short());
-        self.call(what, move |ledger| async move { ledger.adopt(&key, &digest, now).await }.boxed()).await
+        let what = format!("{key} {}", digest.short());
+        self.call("adopt", what, move |ledger| async move { ledger.adopt(&key, &digest, now).await }.boxed()).await
     }
 
     async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
         let (key, digest, is_lost) = (key.clone(), digest.clone(), self.has(Flaw::BurnIsNotWritten));
-        let what = format!("burn {key} {}", digest.short());
+        let what = format!("{key} {}", digest.short());
         let burn = move |ledger: Arc<dyn Ledger>| {
             async move { if is_lost { Ok(true) } else { ledger.burn(&key, &digest, now).await } }.boxed()
         };
-        self.call(what, burn).await
+        self.call("burn", what, burn).await
     }
 
     async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
         let key = key.clone();
-        self.call(format!("lift {key}"), move |ledger| async move { ledger.lift(&key, now).await }.boxed()).await
+        self.call("lift", key.to_string(), move |ledger| async move { ledger.lift(&key, now).await }.boxed()).await
     }
 
     async fn count_open(&self) -> Result<u64, LedgerError> {
-        self.call("count_open".to_owned(), |ledger| async move { ledger.count_open().await }.boxed()).await
+        self.call("count_open", String::new(), |ledger| async move { ledger.count_open().await }.boxed()).await
     }
 
     async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<OpenClaim>, LedgerError> {
         let after = after.cloned();
         let open = move |ledger: Arc<dyn Ledger>| async move { ledger.open_claims(after.as_ref(), limit).await }.boxed();
-        self.call("open_claims".to_owned(), open).await
+        self.call("open_claims", String::new(), open).await
     }
 
     async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
         let (key, who, reason) = (key.clone(), who.to_owned(), reason.to_owned());
         let release = move |ledger: Arc<dyn Ledger>| async move { ledger.release(&key, &who, &reason, now).await }.boxed();
-        self.call("release".to_owned(), release).await
+        self.call("release", String::new(), release).await
     }
 
     async fn acts(&self) -> Result<Vec<Act>, LedgerError> {
-        self.call("acts".to_owned(), |ledger| async move { ledger.acts().await }.boxed()).await
+        self.call("acts", String::new(), |ledger| async move { ledger.acts().await }.boxed()).await
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {
-        self.call("ping".to_owned(), |ledger| async move { ledger.ping().await }.boxed()).await
+        self.call("ping", String::new(), |ledger| async move { ledger.ping().await }.boxed()).await
     }
 }
 

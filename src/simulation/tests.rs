@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::thread;
 
-use super::driver::{Outcome, run};
+use super::driver::{Outcome, run, run_plan};
 use super::flaw::Flaw;
+use super::plan::Plan;
 
 /// How many seeds run without being asked for more.
 const SEEDS: u64 = 150;
@@ -28,8 +30,7 @@ fn seeds_hold() {
     }
     let seeds = variable("SIMULATION_SEEDS").unwrap_or(SEEDS);
     let (mut counts, mut broken) = (BTreeMap::new(), String::new());
-    for seed in 0..seeds {
-        let outcome = run(seed, None);
+    for (seed, outcome) in run_all(seeds) {
         outcome.counts.into_iter().for_each(|(what, count)| *counts.entry(what).or_insert(0) += count);
         if !outcome.broken.is_empty() {
             writeln!(broken, "seed {seed}: {}", outcome.broken.join("\n    ")).expect("a line");
@@ -38,6 +39,28 @@ fn seeds_hold() {
     println!("{seeds} seeds");
     counts.iter().for_each(|(what, count)| println!("{count:>9} {what}"));
     assert!(broken.is_empty(), "{broken}replay one with SIMULATION_SEED=… cargo test --lib simulation::tests::seeds_hold -- --nocapture");
+}
+
+/// Runs the seeds below `seeds`, where there are many on every processor; without logs.
+fn run_all(seeds: u64) -> Vec<(u64, Outcome)> {
+    let processors = thread::available_parallelism().map_or(1, |number| number.get() as u64);
+    let threads = if seeds < 1_000 { 1 } else { processors };
+    let share = |first: u64| {
+        let run_one = |seed| (seed, Outcome { log: Vec::new(), ..run(seed, None) });
+        (first..seeds).step_by(usize::try_from(threads).expect("a number")).map(run_one).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || share(first))).collect();
+        running.into_iter().flat_map(|thread| thread.join().expect("the seeds run")).collect()
+    })
+}
+
+#[test]
+fn both_engines_give_one_log() {
+    for seed in 0..10 {
+        let on = |sqlite| run_plan(seed, Plan { sqlite, ..Plan::new(seed) }, None).log;
+        assert_eq!(on(true), on(false), "seed {seed}");
+    }
 }
 
 #[test]
@@ -56,14 +79,5 @@ fn planted_faults_are_found() {
         let found = (0..TO_FIND).find_map(|seed| Some((seed, run(seed, Some(flaw)).broken.into_iter().next()?)));
         let (seed, broken) = found.unwrap_or_else(|| panic!("{flaw:?} was not found in {TO_FIND} seeds"));
         println!("{flaw:?}: seed {seed}: {broken}");
-    }
-}
-
-#[test]
-fn zz_debug() {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    for seed in 0..6 {
-        let runs: Vec<String> = (0..5).map(|_| { let mut h = DefaultHasher::new(); run(seed, None).log.hash(&mut h); format!("{:x}", h.finish() & 0xffff) }).collect();
-        println!("{seed} {runs:?}");
     }
 }

@@ -42,8 +42,7 @@ struct Calls {
 }
 
 impl World {
-    pub fn new(seed: u64, flaw: Option<Flaw>) -> Arc<Self> {
-        let plan = Plan::new(seed);
+    pub fn new(seed: u64, plan: Plan, flaw: Option<Flaw>) -> Arc<Self> {
         let engines = if flaw == Some(Flaw::LedgerOfItsOwn) { plan.replicas.len() } else { 1 };
         let engines = (0..engines).map(|_| Arc::new(if plan.sqlite { Engine::sqlite() } else { Engine::memory() })).collect();
         Arc::new(Self {
