@@ -68,7 +68,10 @@ pub(crate) mod drawn {
 
     pub(super) fn next() -> Option<Uuid> {
         SOURCE.with(|place| {
-            place.borrow_mut().as_mut().map(|draw| Builder::from_random_bytes(((u128::from(draw()) << 64) | u128::from(draw())).to_be_bytes()).into_uuid())
+            place
+                .borrow_mut()
+                .as_mut()
+                .map(|draw| Builder::from_random_bytes(((u128::from(draw()) << 64) | u128::from(draw())).to_be_bytes()).into_uuid())
         })
     }
 }

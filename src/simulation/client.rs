@@ -49,6 +49,7 @@ pub async fn run(world: Arc<World>, name: &'static str) -> turmoil::Result {
 async fn request(world: &World, dice: &mut Dice) {
     let tag = dice.pick(&world.plan.tags);
     let content = &world.plan.contents[*dice.pick(&tag.contents)];
+    let replica = *dice.pick(world.plan.replicas);
     match dice.below(100) {
         0..55 => patiently(world, dice, &[tag], content).await,
         55..62 => {
@@ -58,10 +59,10 @@ async fn request(world: &World, dice: &mut Dice) {
         }
         62..85 => {
             let method = if dice.in_thousand(300) { Method::HEAD } else { Method::GET };
-            drop(pull(world, *dice.pick(world.plan.replicas), tag, &method).await);
+            drop(pull(world, replica, tag, &method).await);
         }
-        85..95 => delete_tag(world, *dice.pick(world.plan.replicas), tag).await,
-        _ => delete_manifest(world, *dice.pick(world.plan.replicas), content).await,
+        85..95 => delete_tag(world, replica, tag).await,
+        _ => delete_manifest(world, replica, content).await,
     }
 }
 

@@ -49,7 +49,8 @@ impl Engine {
 
     pub fn sqlite() -> Self {
         let in_memory = Path::new("/dev/shm");
-        let directory = if in_memory.is_dir() { tempfile::tempdir_in(in_memory) } else { tempfile::tempdir() }.expect("a directory");
+        let directory =
+            if in_memory.is_dir() { tempfile::tempdir_in(in_memory) } else { tempfile::tempdir() }.expect("a directory");
         let file = directory.path().join("ledger.db");
         let (work, todo) = channel();
         thread::spawn(move || keep(&file, &todo));

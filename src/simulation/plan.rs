@@ -139,7 +139,8 @@ fn contents() -> Vec<Content> {
 fn image(number: usize) -> Content {
     let config = Digest::of(Algorithm::Sha256, b"{}");
     let config = format!(r#"{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":2}}"#, config.as_str());
-    let text = format!(r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","config":{config},"layers":[],"annotations":{{"n":"{number}"}}}}"#);
+    let text =
+        format!(r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","config":{config},"layers":[],"annotations":{{"n":"{number}"}}}}"#);
     content(IMAGE, text, None)
 }
 
@@ -170,7 +171,7 @@ fn faults(dice: &mut Dice, replicas: &[&'static str], clients: &[&'static str]) 
             3 => Fault::CutOneWay(other, replica),
             4 | 5 => Fault::Hold(replica, other),
             6 => Fault::Stop(replica),
-            _ => Fault::Stop(*dice.pick(&[REGISTRY, LEDGER])),
+            _ => Fault::Stop(dice.pick::<&'static str>(&[REGISTRY, LEDGER])),
         };
         faults.push(FaultPlan { at: dice.between(50, CALM - 3_000), lasts: dice.between(50, 3_000), fault });
     }

@@ -132,7 +132,12 @@ impl Ledger for RemoteLedger {
     async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError> {
         let (key, digest) = (key.clone(), digest.clone());
         let what = format!("{key} {}", digest.short());
-        self.call("join", what, move |ledger| async move { ledger.join(&key, &digest, attempt, now).await }.boxed()).await
+        let join = move |ledger: Arc<dyn Ledger>| async move { ledger.join(&key, &digest, attempt, now).await }.boxed();
+        let joined = self.call("join", what, join).await?;
+        if joined.is_some() {
+            self.world.count("claims joined");
+        }
+        Ok(joined)
     }
 
     async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {

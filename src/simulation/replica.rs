@@ -65,10 +65,8 @@ pub async fn host(world: Arc<World>, replica: &'static str) -> turmoil::Result {
 fn gate(world: &Arc<World>, replica: &'static str) -> Arc<Gate> {
     let metrics = Arc::new(Metrics::new().expect("metrics"));
     let server = server();
-    let pulls = valid::Pulls {
-        when_ledger_is_down: world.plan.when_ledger_is_down,
-        drift_check_interval: Duration::from_secs(3_600),
-    };
+    let pulls =
+        valid::Pulls { when_ledger_is_down: world.plan.when_ledger_is_down, drift_check_interval: Duration::from_secs(3_600) };
     let upstream = Upstream::new(upstream(), &server, Arc::clone(&metrics)).expect("an upstream");
     Arc::new(Gate::new(GateParts {
         policy: policy(),
