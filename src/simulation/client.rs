@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use turmoil::net::TcpStream;
 
 use super::dice::Dice;
+use super::judge::PULL;
 use super::plan::{Content, REPOSITORY, TagPlan};
 use super::replica::PORT;
 use super::world::World;
@@ -136,7 +137,7 @@ pub async fn pull(world: &World, replica: &str, tag: &TagPlan, method: &Method) 
             world.breaks("INV-11", format!("a pull of {} says {said:?} and brings {found:?}", tag.key));
         }
         if let Some(found) = found {
-            world.was_told(&tag.key, &found, "a pull");
+            world.was_told(&tag.key, &found, PULL);
         }
     }
     reply

@@ -8,13 +8,19 @@ use http::{Method, StatusCode};
 use super::client::{self, Reply};
 use super::plan::{Content, TagPlan};
 use super::world::World;
+use crate::config::valid::WhenLedgerIsDown;
 use crate::ledger::{Record, State, TagKey};
 use crate::oci::Digest;
+
+/// How somebody was told who pulled the tag.
+pub const PULL: &str = "a pull";
 
 /// What clients were told, and what did not hold.
 #[derive(Debug, Default)]
 pub struct Told {
     means: BTreeMap<TagKey, Digest>,
+    /// Tags of which somebody was told otherwise than by a pull.
+    is_certain: BTreeSet<TagKey>,
     burnt: BTreeSet<TagKey>,
     rows: Vec<BTreeMap<TagKey, Record>>,
     pub broken: Vec<String>,
@@ -29,7 +35,13 @@ impl World {
 
     /// Somebody was told that a tag means these bytes: by a 201, a pull, or a refusal.
     pub fn was_told(&self, key: &TagKey, digest: &Digest, how: &str) {
-        let before = self.told.lock().expect("what was told").means.entry(key.clone()).or_insert_with(|| digest.clone()).clone();
+        let before = {
+            let mut told = self.told.lock().expect("what was told");
+            if how != PULL {
+                told.is_certain.insert(key.clone());
+            }
+            told.means.entry(key.clone()).or_insert_with(|| digest.clone()).clone()
+        };
         if before != *digest {
             self.breaks("INV-1", format!("{key} was said to mean {} and now, by {how}, {}", before.short(), digest.short()));
         }
@@ -78,6 +90,13 @@ impl World {
         }
     }
 
+    /// A tag of before was pulled while the ledger gave no answer, and served as the
+    /// registry pointed it (`pulls.when_ledger_is_down = "serve"`): it is there unchanged.
+    fn may_be_unpinned(&self, key: &TagKey, digest: &Digest) -> bool {
+        let stored = self.stored.lock().expect("the registry");
+        self.plan.when_ledger_is_down == WhenLedgerIsDown::Serve && stored.tags.get(key.tag.as_str()) == Some(digest)
+    }
+
     /// Open claims that could be finished: their content is there.
     pub fn finishable(&self) -> Vec<TagKey> {
         let stored = self.stored.lock().expect("the registry");
@@ -93,12 +112,14 @@ pub async fn judge(world: Arc<World>) {
         world.breaks("INV-34", format!("the claim of {key} is open still, and its content is there"));
     }
     let rows = world.rows().swap_remove(0);
-    let (means, burnt) = {
+    let (means, certain, burnt) = {
         let told = world.told.lock().expect("what was told");
-        (told.means.clone(), told.burnt.clone())
+        (told.means.clone(), told.is_certain.clone(), told.burnt.clone())
     };
     for (key, digest) in &means {
-        if rows.get(key).is_none_or(|row| row.digest != *digest || row.state == State::Open) {
+        if !rows.contains_key(key) && !certain.contains(key) && world.may_be_unpinned(key, digest) {
+            world.count("tags pulled without the ledger that nobody has adopted");
+        } else if rows.get(key).is_none_or(|row| row.digest != *digest || row.state == State::Open) {
             world.breaks("INV-5", format!("{key} was told to mean {} and is {:?}", digest.short(), rows.get(key)));
         }
     }
@@ -124,14 +145,17 @@ async fn sealed(world: &World, tag: &TagPlan, digest: &Digest) {
         let pointer = stored.tags.get(key.tag.as_str()).cloned();
         (stored.holds(digest), stored.deleted.contains(digest.as_str()), pointer)
     };
-    if pointer.as_ref().is_some_and(|pointer| pointer != digest) || (pointer.is_none() && !tag.may_go) {
+    if pointer.as_ref().is_some_and(|pointer| pointer != digest) || (pointer.is_none() && !tag.may_go && !was_deleted) {
         world.breaks("INV-2", format!("{key} means {} and is pointed at {pointer:?}", digest.short()));
     }
-    if !holds && !was_deleted {
-        world.breaks("INV-12", format!("the content of {key} is gone, and nobody deleted it"));
+    // A delete of a manifest keeps out who binds a tag to it in its own process only, and
+    // one that lands late keeps nobody out.
+    let is_alone = world.plan.is_fair && world.plan.replicas.len() == 1;
+    if !holds && (is_alone || !was_deleted) {
+        world.breaks("INV-12", format!("the content of {key} is gone"));
     }
-    if !holds {
-        world.count("sealed tags whose content was deleted beside a push");
+    if was_deleted && (!holds || (pointer.is_none() && !tag.may_go)) {
+        world.count("sealed tags whose manifest was deleted by another replica, or late");
     }
     for replica in world.plan.replicas {
         let reply = client::pull(world, replica, tag, &Method::GET).await;

@@ -74,6 +74,8 @@ pub struct Plan {
     pub contents: Vec<Content>,
     pub tags: Vec<TagPlan>,
     pub faults: Vec<FaultPlan>,
+    /// Whether nothing fails: then only what happens at the same time matters.
+    pub is_fair: bool,
     pub sqlite: bool,
     pub when_ledger_is_down: WhenLedgerIsDown,
     pub slowest: Duration,
@@ -87,7 +89,8 @@ impl Plan {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, "plan");
         let contents = contents();
-        let replicas = &REPLICAS[..*dice.pick(&[2, 3])];
+        let is_fair = dice.in_thousand(200);
+        let replicas = &REPLICAS[..*dice.pick(&[1, 2, 3, 3])];
         let clients = &CLIENTS[..*dice.pick(&[2, 3, 4])];
         let mut tags = Vec::new();
         let names = [("1.0.0", false), ("rc-1", true), ("1.0.1", false), ("rc-2", true)];
@@ -96,7 +99,10 @@ impl Plan {
             let before = dice.in_thousand(200).then(|| *dice.pick(&[0, 1, 2]));
             tags.push(TagPlan { key: key(name), may_go: *may_go, contents: vec![first, second], before });
         }
-        let faults = faults(&mut dice, replicas, clients);
+        let mut faults = faults(&mut dice, replicas, clients);
+        if is_fair {
+            faults.clear();
+        }
         Self {
             replicas,
             clients,
@@ -108,8 +114,9 @@ impl Plan {
             sqlite: dice.in_thousand(250),
             when_ledger_is_down: *dice.pick(&[WhenLedgerIsDown::Serve, WhenLedgerIsDown::Refuse]),
             slowest: Duration::from_millis(*dice.pick(&[10, 40, 150, 400])),
-            loss: *dice.pick(&[0.0, 0.002, 0.01]),
-            bad_answers: *dice.pick(&[0, 80, 250]),
+            loss: if is_fair { 0.0 } else { *dice.pick(&[0.0, 0.002, 0.01]) },
+            bad_answers: if is_fair { 0 } else { *dice.pick(&[0, 80, 250]) },
+            is_fair,
         }
     }
 
