@@ -176,6 +176,10 @@ impl Ledger for PostgresLedger {
         write!(self, claim(key, digest, attempt, now))
     }
 
+    async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError> {
+        write!(self, join(key, digest, attempt, now))
+    }
+
     async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
         write!(self, confirm(&claim, now))
     }
@@ -192,8 +196,8 @@ impl Ledger for PostgresLedger {
         write!(self, adopt(key, digest, now))
     }
 
-    async fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
-        write!(self, burn(key, now))
+    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
+        write!(self, burn(key, digest, now))
     }
 
     async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {

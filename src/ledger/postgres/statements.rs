@@ -86,8 +86,8 @@ const FREE: &str = concat!(
     " AND state = 'open' AND NOT EXISTS (SELECT 1 FROM attempts AS a \
      WHERE a.registry = $1 AND a.repository = $2 AND a.tag = $3)"
 );
-/// Changes nothing, but is a change: a stricter isolation than READ COMMITTED sees
-/// two withdrawals at once by it.
+/// Changes nothing, but is a change: by it, a stricter isolation than READ COMMITTED
+/// sees that two transactions change the attempts of a tag at once.
 const TOUCH: &str = concat!("UPDATE tags SET changed_at = changed_at WHERE ", this_tag!());
 
 const YIELD: &str = concat!(
@@ -114,8 +114,13 @@ const ADOPT: &str = concat!(
     record!()
 );
 
-/// Ends an open or sealed row, as burnt or as lifted.
-const LEAVE: &str = concat!("UPDATE tags SET state = $4, changed_at = $5 WHERE ", this_tag!(), " AND state IN ('open', 'sealed')");
+const BURN: &str = concat!(
+    "UPDATE tags SET state = 'burnt', changed_at = $5 WHERE ",
+    this_tag!(),
+    " AND state IN ('open', 'sealed') AND digest = $4"
+);
+const LIFT: &str =
+    concat!("UPDATE tags SET state = 'lifted', changed_at = $4 WHERE ", this_tag!(), " AND state IN ('open', 'sealed')");
 
 const BEAT: &str = "UPDATE heartbeat SET beats = beats + 1 WHERE id = 1";
 
@@ -160,6 +165,17 @@ impl Books<'_> {
             return Ok(Claimed::AlreadySealed(claim(), standing));
         }
         Ok(Claimed::Taken(standing))
+    }
+
+    pub(super) async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Outcome<Option<Claim>> {
+        match self.lock(key).await? {
+            Some(standing) if standing.state == State::Open && standing.digest == *digest => {
+                self.change(TOUCH, key, &[]).await?;
+                self.change(OPEN_ATTEMPT, key, &given![uuid(attempt) => UUID, now.as_millisecond() => INT8]).await?;
+                Ok(Some(Claim { key: key.clone(), digest: digest.clone(), attempt }))
+            }
+            _ => Ok(None),
+        }
     }
 
     pub(super) async fn confirm(&self, claim: &Claim, now: Timestamp) -> Outcome<Record> {
@@ -213,15 +229,22 @@ impl Books<'_> {
         }
     }
 
-    pub(super) async fn burn(&self, key: &TagKey, now: Timestamp) -> Outcome<bool> {
+    pub(super) async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Outcome<bool> {
         let standing = self.lock(key).await?;
-        let burnt = self.leave(key, "burnt", now).await?;
-        Ok(burnt || standing.is_some_and(|standing| standing.state == State::Burnt))
+        if self.change(BURN, key, &given![digest.as_str() => TEXT, now.as_millisecond() => INT8]).await? > 0 {
+            self.change(END_ATTEMPTS, key, &[]).await?;
+            return Ok(true);
+        }
+        Ok(standing.is_some_and(|standing| standing.state == State::Burnt && standing.digest == *digest))
     }
 
     pub(super) async fn lift(&self, key: &TagKey, now: Timestamp) -> Outcome<bool> {
         self.lock(key).await?;
-        self.leave(key, "lifted", now).await
+        let lifted = self.change(LIFT, key, &given![now.as_millisecond() => INT8]).await? > 0;
+        if lifted {
+            self.change(END_ATTEMPTS, key, &[]).await?;
+        }
+        Ok(lifted)
     }
 
     pub(super) async fn count_open(&self) -> Outcome<u64> {
@@ -277,14 +300,6 @@ impl Books<'_> {
             1 => Ok(()),
             _ => Err(LedgerError::Corrupt("the row of `heartbeat` is missing".to_owned()).into()),
         }
-    }
-
-    async fn leave(&self, key: &TagKey, state: &str, now: Timestamp) -> Outcome<bool> {
-        let left = self.change(LEAVE, key, &given![state => TEXT, now.as_millisecond() => INT8]).await? > 0;
-        if left {
-            self.change(END_ATTEMPTS, key, &[]).await?;
-        }
-        Ok(left)
     }
 
     /// Keeps everybody else from changing the row, or its attempts, until the

@@ -190,6 +190,13 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
     }
 
+    /// The URL of a new schema, which is made faster than a database.
+    pub fn schema(&self) -> String {
+        let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE SCHEMA {name}"));
+        self.url("postgres") + &format!("&options=-c%20search_path%3D{name}")
+    }
+
     /// Runs statements, each on its own, and returns the rows of the last: lines of
     /// columns with `|` between.
     #[track_caller]
