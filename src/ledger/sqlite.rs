@@ -24,6 +24,7 @@ use rusqlite::Connection;
 pub use self::open::OpenError;
 
 use self::books::Books;
+use self::open::Opened;
 use self::writer::Writer;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
@@ -44,16 +45,29 @@ pub struct SqliteLedger {
     /// its own so that no lookup waits behind a listing.
     scans: Arc<Mutex<Connection>>,
     writer: Writer,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl SqliteLedger {
     /// Opens or creates the ledger in the file `path`, for the registry of this
     /// name. Reads the whole file to check it; call it before serving.
     pub fn open(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        let opened = open::open(path)?;
+        Self::start(open::open(path)?, path, registry)
+    }
+
+    /// Opens a ledger that another process may be serving, for one command of an
+    /// operator such as [`Ledger::release`]. Never creates or upgrades it.
+    ///
+    /// What that process remembers stays true as long as only open claims are ended
+    /// here: it remembers sealed and burnt rows alone.
+    pub fn beside(path: &Path, registry: &str) -> Result<Self, OpenError> {
+        Self::start(open::beside(path)?, path, registry)
+    }
+
+    fn start(opened: Opened, path: &Path, registry: &str) -> Result<Self, OpenError> {
         let registry: Arc<str> = Arc::from(registry);
-        let writer = Writer::start(opened.writer, Arc::clone(&registry))
+        let folds = opened.lock.is_some();
+        let writer = Writer::start(opened.writer, Arc::clone(&registry), folds)
             .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
         Ok(Self {
             file: path.to_owned(),

@@ -31,11 +31,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, registry: Arc<str>) -> io::Result<Self> {
+    /// `folds`: whether the write-ahead log is folded into the file at the end. Beside
+    /// another process that would make its writes wait.
+    pub(super) fn start(connection: Connection, registry: Arc<str>, folds: bool) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
-        let work = move || work(connection, &registry, jobs, &counter);
+        let work = move || work(connection, &registry, jobs, &counter, folds);
         let thread = thread::Builder::new().name("ledger-writer".to_owned()).spawn(work)?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
     }
@@ -115,7 +117,7 @@ where
     }
 }
 
-fn work(connection: Connection, registry: &str, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64) {
+fn work(connection: Connection, registry: &str, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64, folds: bool) {
     let books = Books { connection: &connection, registry };
     let mut batch = Vec::with_capacity(BATCH);
     // Zero means that the ledger was dropped and nothing is left.
@@ -137,7 +139,10 @@ fn work(connection: Connection, registry: &str, mut jobs: mpsc::Receiver<Box<dyn
             job.answer(&outcome);
         }
     }
-    let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let folded = match folds {
+        true => connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+        false => Ok(()),
+    };
     if let Err(error) = folded.and_then(|()| connection.close().map_err(|(_, error)| error)) {
         // Harmless: whoever opens the file next reads the log beside it.
         tracing::warn!(%error, "the ledger's write-ahead log could not be folded into its file");
