@@ -4,6 +4,7 @@ pub mod check;
 pub mod explain;
 mod ledger;
 mod operator;
+mod progress;
 mod release;
 mod serve;
 

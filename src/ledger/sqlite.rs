@@ -5,11 +5,14 @@
 //! write is answered after its commit reached the disk, and a read sees only
 //! what was committed, so nothing is ever told that a crash could take back.
 
+mod backup;
 mod books;
+mod bulk;
 mod lock;
 mod open;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 use std::fmt;
@@ -21,10 +24,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+pub use self::backup::{BackupError, Copied, backup};
 pub use self::open::OpenError;
+pub use self::verify::{Findings, verify};
 
 use self::books::Books;
-use self::open::Opened;
+use self::open::{MIGRATIONS, Opened};
 use self::writer::Writer;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;

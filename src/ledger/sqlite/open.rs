@@ -21,7 +21,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i64 = 0x7075_7368;
 
 /// Forward only, and a released one is never edited.
-const MIGRATIONS: &[M<'_>] =
+pub(super) const MIGRATIONS: &[M<'_>] =
     &[M::up(include_str!("../migrations/sqlite/001-tags.sql")), M::up(include_str!("../migrations/sqlite/002-acts.sql"))];
 
 /// How long to wait for somebody else's lock, such as that of a `.backup`.
