@@ -8,8 +8,14 @@ use crate::config::valid::Config;
 use crate::ledger::Ledger;
 use crate::ledger::sqlite::SqliteLedger;
 
-/// The ledger of a configuration, beside the proxy that may be running with it.
-pub(super) async fn ledger_of(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
+/// The ledger of a configuration, to change it: the proxy may be running with it.
+pub(super) async fn ledger_to_change(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
+    let ledger = SqliteLedger::operate(&config.ledger.sqlite, &config.upstream.name);
+    Ok(Arc::new(ledger.map_err(|cause| Ended::failed(&cause))?))
+}
+
+/// The ledger of a configuration, to read it, also where a proxy would not start on it.
+pub(super) async fn ledger_to_read(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
     let ledger = SqliteLedger::beside(&config.ledger.sqlite, &config.upstream.name);
     Ok(Arc::new(ledger.map_err(|cause| Ended::failed(&cause))?))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::operator::{block_on, ledger_of, who};
+use super::operator::{block_on, ledger_to_change, who};
 use super::{Ended, Environment, explain};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
@@ -39,7 +39,7 @@ pub(super) fn release(reference: &str, reason: &str, file: &Path, environment: &
     let config = config::load(file, environment)?;
     let who = who(environment);
     block_on(async {
-        let ledger = ledger_of(&config).await?;
+        let ledger = ledger_to_change(&config).await?;
         let failed = |cause| Ended::failed(&cause);
         if let Some(digest) = ledger.release(&key, &who, reason, SystemClock.now()).await.map_err(failed)? {
             return Ok(format!("{key} is free again: the claim for {digest} was released by {who} ({reason})\n"));

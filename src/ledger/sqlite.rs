@@ -29,7 +29,7 @@ pub use self::open::OpenError;
 pub use self::verify::{Findings, verify};
 
 use self::books::Books;
-use self::open::{MIGRATIONS, Opened};
+use self::open::beside::{beside, known, reader};
 use self::writer::Writer;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
@@ -57,22 +57,9 @@ impl SqliteLedger {
     /// Opens or creates the ledger in the file `path`, for the registry of this
     /// name. Reads the whole file to check it; call it before serving.
     pub fn open(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        Self::start(open::open(path)?, path, registry)
-    }
-
-    /// Opens a ledger that another process may be serving, for one command of an
-    /// operator such as [`Ledger::release`]. Never creates or upgrades it.
-    ///
-    /// What that process remembers stays true as long as only open claims are ended
-    /// here: it remembers sealed and burnt rows alone.
-    pub fn beside(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        Self::start(open::beside(path)?, path, registry)
-    }
-
-    fn start(opened: Opened, path: &Path, registry: &str) -> Result<Self, OpenError> {
+        let opened = open::open(path)?;
         let registry: Arc<str> = Arc::from(registry);
-        let folds = opened.lock.is_some();
-        let writer = Writer::start(opened.writer, Arc::clone(&registry), folds)
+        let writer = Writer::start(opened.writer, Arc::clone(&registry), true)
             .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
         Ok(Self {
             file: path.to_owned(),
@@ -80,7 +67,39 @@ impl SqliteLedger {
             lookups: Mutex::new(opened.lookups),
             scans: Arc::new(Mutex::new(opened.scans)),
             writer,
-            _lock: opened.lock,
+            _lock: Some(opened.lock),
+        })
+    }
+
+    /// Opens a ledger that is there already, for one command of an operator: alone where
+    /// no process has it, else beside the one that has. It is not brought up to date.
+    pub fn operate(path: &Path, registry: &str) -> Result<Self, OpenError> {
+        let (_, file, found) = reader(path)?;
+        if found != known() {
+            return Err(OpenError::Older { file, found, known: known() });
+        }
+        match Self::open(path, registry) {
+            Err(OpenError::InUse { .. }) => Self::beside(path, registry),
+            outcome => outcome,
+        }
+    }
+
+    /// Opens a ledger beside the process that may be serving it.
+    ///
+    /// What that process remembers stays true as long as only open claims are ended
+    /// here: it remembers sealed and burnt rows alone.
+    pub fn beside(path: &Path, registry: &str) -> Result<Self, OpenError> {
+        let opened = beside(path)?;
+        let registry: Arc<str> = Arc::from(registry);
+        let writer = Writer::start(opened.writer, Arc::clone(&registry), false)
+            .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
+        Ok(Self {
+            file: path.to_owned(),
+            registry,
+            lookups: Mutex::new(opened.lookups),
+            scans: Arc::new(Mutex::new(opened.scans)),
+            writer,
+            _lock: None,
         })
     }
 

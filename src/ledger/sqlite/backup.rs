@@ -13,7 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 
 use super::OpenError;
-use super::open::{connect, explain, reader};
+use super::open::beside::reader;
+use super::open::{connect, explain};
 
 /// Pages of one step, after which the progress is told: a MiB.
 const STEP: i32 = 256;
@@ -48,10 +49,7 @@ pub enum BackupError {
 /// Copies the ledger in the file `ledger` to the new file `to`. `progress` is told how many
 /// pages of how many are done.
 pub fn backup(ledger: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, BackupError> {
-    let (source, file, version) = reader(ledger)?;
-    if version == 0 {
-        return Err(OpenError::NotALedger { file }.into());
-    }
+    let (source, file, _) = reader(ledger)?;
     let directory = free(to)?;
     let unfinished = Unfinished::beside(to);
     let read = |source| BackupError::Ledger(explain(&file, source));

@@ -2,6 +2,8 @@
 //! error, which names it and says what to do. Nothing is written to a file
 //! before it is known to be a ledger or empty.
 
+pub(super) mod beside;
+
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i64 = 0x7075_7368;
 
 /// Forward only, and a released one is never edited.
-pub(super) const MIGRATIONS: &[M<'_>] =
+const MIGRATIONS: &[M<'_>] =
     &[M::up(include_str!("../migrations/sqlite/001-tags.sql")), M::up(include_str!("../migrations/sqlite/002-acts.sql"))];
 
 /// How long to wait for somebody else's lock, such as that of a `.backup`.
@@ -38,12 +40,15 @@ pub enum OpenError {
     NoDirectory { file: PathBuf, directory: PathBuf },
     #[error("the ledger {} is read-only; let this process write to it and to its directory", .file.display())]
     ReadOnly { file: PathBuf },
-    #[error("there is no ledger {}; correct the path, which is `ledger.url` of the configuration", .file.display())]
-    Missing { file: PathBuf },
     #[error("the ledger {} cannot be reached; check the path and its permissions", .file.display())]
     Unreachable { file: PathBuf, source: io::Error },
     #[error("the ledger {} is in use by {holder}; stop that first, for a ledger serves one process at a time", .file.display())]
     InUse { file: PathBuf, holder: String },
+    #[error("there is no ledger {}; correct the path, which `ledger.url` of the configuration names", .file.display())]
+    Missing { file: PathBuf },
+    #[error("the ledger {} has schema {found} of an older version, and this one knows {known}; \
+             `pushonce serve` of this version brings it up to date when it starts", .file.display())]
+    Older { file: PathBuf, found: usize, known: usize },
     #[error("the lock {} of the ledger cannot be taken; let this process write to the directory of {}", .lock.display(), .file.display())]
     LockFile { file: PathBuf, lock: PathBuf, source: io::Error },
     #[error("{} is not a ledger, nor any SQLite database; correct the path, or restore the file from a backup", .file.display())]
@@ -53,9 +58,6 @@ pub enum OpenError {
     #[error("the ledger {} has schema {found} of a newer version, and this one knows {known}; \
              run the newer version, or restore a backup from before the upgrade", .file.display())]
     Newer { file: PathBuf, found: i64, known: usize },
-    #[error("the ledger {} has schema {found} of an older version, and this one knows {known}; \
-             `pushonce serve` of this version brings it up to date when it starts", .file.display())]
-    Older { file: PathBuf, found: i64, known: usize },
     #[error("the ledger {} is damaged ({detail}); keep the file, and restore a backup", .file.display())]
     Damaged { file: PathBuf, detail: String },
     #[error("the ledger {} cannot have a write-ahead log, but {mode}; put it on a local file system", .file.display())]
@@ -72,8 +74,7 @@ pub(super) struct Opened {
     pub(super) lookups: Connection,
     pub(super) scans: Connection,
     pub(super) writer: Connection,
-    /// `None` where it is open beside the process that has the lock.
-    pub(super) lock: Option<File>,
+    pub(super) lock: File,
 }
 
 pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
@@ -96,53 +97,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     migrations.to_latest(&mut writer).map_err(|source| OpenError::Migration { file: file.clone(), source })?;
 
     let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
-    Ok(Opened { lookups: reader()?, scans: reader()?, writer, lock: Some(lock) })
-}
-
-/// Opens a ledger that a running process may have the lock of, for one command of an
-/// operator: SQLite's own locks keep its transactions apart from those of that process.
-/// Makes no file, and leaves the schema as it is.
-pub(super) fn beside(path: &Path) -> Result<Opened, OpenError> {
-    let file = existing(path)?;
-    let explain = |source| explain(&file, source);
-    let writer = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(explain)?;
-    if writer.is_readonly(MAIN_DB).map_err(explain)? {
-        return Err(OpenError::ReadOnly { file });
-    }
-    let (found, known) = (recognise(&writer, &file)?, MIGRATIONS.len());
-    if usize::try_from(found) != Ok(known) {
-        return Err(OpenError::Older { file, found, known });
-    }
-    keep_a_log(&writer, &file)?;
-    let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
-    Ok(Opened { lookups: reader()?, scans: reader()?, writer, lock: None })
-}
-
-/// A connection that only reads, beside the process that may be serving the ledger, with
-/// the file's true name and the version of its schema.
-pub(super) fn reader(path: &Path) -> Result<(Connection, PathBuf, i64), OpenError> {
-    let file = existing(path)?;
-    let reader = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|source| explain(&file, source))?;
-    let found = recognise(&reader, &file)?;
-    Ok((reader, file, found))
-}
-
-/// A database in memory with the schema of that version: what a file of it must have.
-pub(super) fn model(version: usize) -> Result<Connection, OpenError> {
-    let file = PathBuf::from(":memory:");
-    let mut model = Connection::open_in_memory().map_err(|source| explain(&file, source))?;
-    let migrations = Migrations::from_slice(MIGRATIONS);
-    migrations.to_version(&mut model, version).map_err(|source| OpenError::Migration { file, source })?;
-    Ok(model)
-}
-
-fn existing(path: &Path) -> Result<PathBuf, OpenError> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(OpenError::Directory { file: path.to_owned() }),
-        Ok(_) => fs::canonicalize(path).map_err(|source| OpenError::Unreachable { file: path.to_owned(), source }),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(OpenError::Missing { file: path.to_owned() }),
-        Err(source) => Err(OpenError::Unreachable { file: path.to_owned(), source }),
-    }
+    Ok(Opened { lookups: reader()?, scans: reader()?, writer, lock })
 }
 
 /// The file's one true name, so that two names for it are one lock. Reads only
@@ -179,9 +134,8 @@ pub(super) fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connec
     Ok(connection)
 }
 
-/// Tells a ledger from other databases, and one of this version from a newer. Returns
-/// the version of its schema; 0 for an empty file.
-fn recognise(connection: &Connection, file: &Path) -> Result<i64, OpenError> {
+/// Tells a ledger from other databases, and one of this version from a newer.
+fn recognise(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     let number = |sql: &str| -> Result<i64, OpenError> {
         connection.query_row(sql, [], |row| row.get(0)).map_err(|source| explain(file, source))
     };
@@ -194,7 +148,7 @@ fn recognise(connection: &Connection, file: &Path) -> Result<i64, OpenError> {
     if usize::try_from(found).is_ok_and(|found| found > MIGRATIONS.len()) {
         return Err(OpenError::Newer { file: file.to_owned(), found, known: MIGRATIONS.len() });
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Reads the whole file once. A damaged ledger must not answer from the part
