@@ -10,6 +10,7 @@ mod books;
 mod bulk;
 mod lock;
 mod open;
+mod source;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -26,6 +27,7 @@ use rusqlite::Connection;
 
 pub use self::backup::{BackupError, Copied, backup};
 pub use self::open::OpenError;
+pub use self::source::Source;
 pub use self::verify::{Findings, verify};
 
 use self::books::Books;
