@@ -5,7 +5,10 @@
 //! write is answered after its commit reached the disk, and a read sees only
 //! what was committed, so nothing is ever told that a crash could take back.
 
+mod accept;
 mod books;
+mod chain;
+mod judge;
 mod lock;
 mod open;
 #[cfg(test)]
@@ -24,7 +27,10 @@ use rusqlite::Connection;
 pub use self::open::OpenError;
 
 use self::books::Books;
+use self::chain::Chain;
+use self::open::Wanted;
 use self::writer::Writer;
+use super::witness::Keeper;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -49,12 +55,21 @@ pub struct SqliteLedger {
 
 impl SqliteLedger {
     /// Opens or creates the ledger in the file `path`, for the registry of this
-    /// name. Reads the whole file to check it; call it before serving.
+    /// name, with its witness beside it. Reads the whole file to check it; call it
+    /// before serving.
     pub fn open(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        let opened = open::open(path)?;
+        Self::open_witnessed(path, registry, None)
+    }
+
+    /// The same with the witness in a file of its own choice; `None` is
+    /// `<path>.head`. What the witness has not seen so is refused.
+    pub fn open_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
+        let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: false })?;
         let registry: Arc<str> = Arc::from(registry);
-        let writer = Writer::start(opened.writer, Arc::clone(&registry))
-            .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
+        let thread = |source| OpenError::Thread { file: path.to_owned(), source };
+        let keeper = Keeper::start(&opened.witness, opened.heads)?;
+        let chain = Chain::new(&opened.file, opened.heads).map_err(thread)?;
+        let writer = Writer::start(opened.writer, Arc::clone(&registry), chain, keeper).map_err(thread)?;
         Ok(Self {
             file: path.to_owned(),
             registry,
@@ -93,7 +108,7 @@ fn look<T>(
     read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
     let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-    read(&Books { connection: &connection, registry })
+    read(&Books::new(&connection, registry))
 }
 
 #[async_trait]

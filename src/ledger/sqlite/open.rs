@@ -11,7 +11,8 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
-use super::lock;
+use super::{chain, judge, lock};
+use crate::ledger::witness::{self, Doubt, Heads, WitnessError};
 
 /// The oldest SQLite that is free of the corruption a reset of the write-ahead
 /// log could cause (fixed in 3.51.3).
@@ -21,8 +22,11 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i64 = 0x7075_7368;
 
 /// Forward only, and a released one is never edited.
-const MIGRATIONS: &[M<'_>] =
-    &[M::up(include_str!("../migrations/sqlite/001-tags.sql")), M::up(include_str!("../migrations/sqlite/002-acts.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("../migrations/sqlite/001-tags.sql")),
+    M::up(include_str!("../migrations/sqlite/002-acts.sql")),
+    M::up(include_str!("../migrations/sqlite/003-heads.sql")),
+];
 
 /// How long to wait for somebody else's lock, such as that of a `.backup`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,36 +65,104 @@ pub enum OpenError {
     Sqlite { file: PathBuf, source: rusqlite::Error },
     #[error("the thread that writes the ledger {} could not be started", .file.display())]
     Thread { file: PathBuf, source: io::Error },
+    #[error("that the ledger {} counts could not be written down ({cause}); see to its disk, and say it again", .file.display())]
+    Unaccepted { file: PathBuf, cause: String },
+    #[error(transparent)]
+    Doubtful(#[from] Doubt),
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+}
+
+/// What is to be opened.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) file: &'a Path,
+    pub(super) registry: &'a str,
+    /// The file of the witness; `None` is beside the ledger.
+    pub(super) witness: Option<&'a Path>,
+    /// Whether an operator says that it counts, whatever the doubts.
+    pub(super) is_accepted: bool,
 }
 
 pub(super) struct Opened {
+    pub(super) file: PathBuf,
     pub(super) lookups: Connection,
     pub(super) scans: Connection,
     pub(super) writer: Connection,
     pub(super) lock: File,
+    pub(super) witness: PathBuf,
+    pub(super) heads: Heads,
+    /// Why it would be refused, had no operator accepted it.
+    pub(super) doubts: Vec<Doubt>,
 }
 
-pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite { found: rusqlite::version() });
     }
-    let file = locate(path)?;
+    let file = locate(wanted.file)?;
     let lock = lock::hold(&file)?;
     let explain = |source| explain(&file, source);
+    let witness = wanted.witness.map_or_else(|| witness::beside(&file), Path::to_owned);
+    let is_there = settle(&file)?;
+    let (mut known, mut doubts) = match witness::read(&witness) {
+        Ok(known) => (known, Vec::new()),
+        Err(error) => (None, vec![Doubt::Unreadable(error)]),
+    };
+    let had_witness = known.is_some();
+    if !is_there && let Some(witness) = known.take() {
+        doubts.push(Doubt::Gone { ledger: witness::in_file(&file), witness });
+    }
+    let refuse = |doubts: &mut Vec<Doubt>| match wanted.is_accepted || doubts.is_empty() {
+        true => Ok(()),
+        false => Err(OpenError::Doubtful(doubts.swap_remove(0))),
+    };
+    refuse(&mut doubts)?;
 
     let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut writer = connect(&file, writable).map_err(explain)?;
     if writer.is_readonly(MAIN_DB).map_err(explain)? {
         return Err(OpenError::ReadOnly { file });
     }
-    recognise(&writer, &file)?;
+    let is_new = recognise(&writer, &file)?;
     check(&writer, &file)?;
+    doubts.append(&mut judge::judge(&writer, &file, wanted.registry, known).map_err(explain)?);
+    refuse(&mut doubts)?;
     keep_a_log(&writer, &file)?;
     let migrations = Migrations::from_slice(MIGRATIONS);
     migrations.to_latest(&mut writer).map_err(|source| OpenError::Migration { file: file.clone(), source })?;
+    let Some(heads) = chain::read(&writer).map_err(explain)? else {
+        return Err(OpenError::Damaged { file, detail: "its heads are missing".to_owned() });
+    };
+    if doubts.is_empty() {
+        judge::enter(&writer, wanted.registry).map_err(explain)?;
+        if !had_witness && !is_new {
+            let (ledger, witness) = (file.display().to_string(), witness.display().to_string());
+            tracing::warn!(ledger, witness, "the ledger has no witness: it is taken as it is");
+        }
+    }
 
     let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
-    Ok(Opened { lookups: reader()?, scans: reader()?, writer, lock })
+    let (lookups, scans) = (reader()?, reader()?);
+    Ok(Opened { lookups, scans, writer, lock, witness, heads, doubts, file })
+}
+
+/// Brings what is there to the disk: a process that was killed may have left
+/// commits that are not, and the witness must not know of what a loss of power
+/// could take back. Done before SQLite has the file open. Returns whether there
+/// is a file.
+fn settle(file: &Path) -> Result<bool, OpenError> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let mut is_there = [false; 2];
+    for (path, is_there) in [file, Path::new(&log)].into_iter().zip(&mut is_there) {
+        match File::open(path).and_then(|open| open.sync_all()) {
+            Ok(()) => *is_there = true,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenError::Unreachable { file: file.to_owned(), source }),
+        }
+    }
+    Ok(is_there[0])
 }
 
 /// The file's one true name, so that two names for it are one lock. Reads only
@@ -128,7 +200,8 @@ fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// Tells a ledger from other databases, and one of this version from a newer.
-fn recognise(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+/// Returns whether it is empty.
+fn recognise(connection: &Connection, file: &Path) -> Result<bool, OpenError> {
     let number = |sql: &str| -> Result<i64, OpenError> {
         connection.query_row(sql, [], |row| row.get(0)).map_err(|source| explain(file, source))
     };
@@ -141,7 +214,7 @@ fn recognise(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     if usize::try_from(found).is_ok_and(|found| found > MIGRATIONS.len()) {
         return Err(OpenError::Newer { file: file.to_owned(), found, known: MIGRATIONS.len() });
     }
-    Ok(())
+    Ok(is_empty)
 }
 
 /// Reads the whole file once. A damaged ledger must not answer from the part
