@@ -12,6 +12,7 @@
 //! ```
 //! `Lifted` counts as no row: the policy stopped calling the tag immutable.
 
+pub mod carry;
 pub mod memory;
 pub mod sqlite;
 #[cfg(test)]

@@ -6,13 +6,16 @@
 //! what was committed, so nothing is ever told that a crash could take back.
 
 mod accept;
+mod backup;
 mod books;
+mod bulk;
 mod chain;
 mod judge;
 mod lock;
 mod open;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 use std::fmt;
@@ -24,12 +27,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+pub use self::backup::{BackupError, Copied, backup};
 pub use self::open::OpenError;
+pub use self::verify::{Findings, verify};
 
 use self::books::Books;
 use self::chain::Chain;
-use self::open::Wanted;
-use self::writer::Writer;
+use self::open::{MIGRATIONS, Opened, Wanted};
+use self::writer::{Remembered, Writer};
 use super::witness::Keeper;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
@@ -50,7 +55,7 @@ pub struct SqliteLedger {
     /// its own so that no lookup waits behind a listing.
     scans: Arc<Mutex<Connection>>,
     writer: Writer,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl SqliteLedger {
@@ -62,14 +67,33 @@ impl SqliteLedger {
     }
 
     /// The same with the witness in a file of its own choice; `None` is
-    /// `<path>.head`. What the witness has not seen so is refused.
+    /// `<path>.head`. A ledger that is not the one of its witness is refused.
     pub fn open_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
-        let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: false })?;
+        Self::start(open::open(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
+    }
+
+    /// Opens a ledger that another process may be serving, for one command of an
+    /// operator such as [`Ledger::release`]. Never creates or upgrades it.
+    ///
+    /// What that process remembers stays true as long as only open claims are ended
+    /// here: it remembers sealed and burnt rows alone.
+    pub fn beside(path: &Path, registry: &str) -> Result<Self, OpenError> {
+        Self::beside_witnessed(path, registry, None)
+    }
+
+    /// The same with the witness in a file of its own choice.
+    pub fn beside_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
+        Self::start(open::beside(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
+    }
+
+    fn start(opened: Opened, path: &Path, registry: &str) -> Result<Self, OpenError> {
         let registry: Arc<str> = Arc::from(registry);
         let thread = |source| OpenError::Thread { file: path.to_owned(), source };
-        let keeper = Keeper::start(&opened.witness, opened.heads)?;
+        let serves = opened.lock.is_some();
+        let keeper =
+            if serves { Keeper::start(&opened.witness, opened.heads) } else { Keeper::beside(&opened.witness, opened.heads) }?;
         let chain = Chain::new(&opened.file, opened.heads).map_err(thread)?;
-        let writer = Writer::start(opened.writer, Arc::clone(&registry), chain, keeper).map_err(thread)?;
+        let writer = Writer::start(opened.writer, Arc::clone(&registry), Remembered { chain, keeper }, serves).map_err(thread)?;
         Ok(Self {
             file: path.to_owned(),
             registry,

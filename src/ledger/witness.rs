@@ -153,6 +153,11 @@ pub fn compare(known: &Heads, standing: &Standing) -> Option<Difference> {
     (!is_part).then_some(Difference::OtherHistory)
 }
 
+/// Writes the witness on an operator's word, whatever is there.
+pub fn replace(file: &Path, heads: &Heads) -> Result<(), WitnessError> {
+    file::write(file, heads, true)
+}
+
 /// Where the witness of a ledger in a file is, unless it was put elsewhere.
 pub fn beside(ledger: &Path) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();

@@ -2,6 +2,7 @@
 
 mod admin;
 mod commands;
+mod ledger_commands;
 mod logs;
 mod proxying;
 mod shutdown;

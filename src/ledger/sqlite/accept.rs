@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::books::Books;
 use super::open::{self, OpenError, Wanted};
 use super::{SqliteLedger, chain, judge};
-use crate::ledger::witness::{Doubt, Keeper};
+use crate::ledger::witness::{self, Doubt};
 use crate::ledger::{Act, LedgerError};
 
 impl SqliteLedger {
@@ -40,7 +40,7 @@ impl SqliteLedger {
         }
         chain::append(&transaction, &heads).map_err(failed)?;
         transaction.commit().map_err(failed)?;
-        drop(Keeper::start(&opened.witness, heads)?);
+        witness::replace(&opened.witness, &heads)?;
         Ok(opened.doubts)
     }
 }

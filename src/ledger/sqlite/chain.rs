@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::ledger::witness::{Head, Heads, Mark};
+use crate::ledger::witness::{Head, Heads, Mark, Standing, compare};
 
 const NEWEST: &str = "SELECT number, mark FROM heads ORDER BY number DESC LIMIT 1";
 const MARK_AT: &str = "SELECT mark FROM heads WHERE number = ?1";
@@ -33,27 +33,45 @@ impl Chain {
     }
 
     /// Inside of a transaction, before it changes anything: is this still the file,
-    /// and does it stand where it was left? Else nothing may be written to it.
+    /// and does it know the state in which it was left? A command of an operator may
+    /// have added to it. Else nothing may be written to it.
     pub(super) fn verify(&mut self, connection: &Connection) -> Result<(), String> {
-        let is_in_place = inode(&self.file).is_ok_and(|inode| inode == self.inode);
-        let newest = newest(connection).map_err(|error| error.to_string())?;
+        match self.is_ours(connection) {
+            Ok(true) => {
+                self.is_told = false;
+                Ok(())
+            }
+            Ok(false) => {
+                let file = self.file.display();
+                if !self.is_told {
+                    self.is_told = true;
+                    tracing::error!(ledger = %file, "the ledger was replaced or restored under this process: stop it, put the right file in place, and start it again");
+                }
+                Err(format!("{file} was replaced, moved or restored while this process has it open"))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn is_ours(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        if !inode(&self.file).is_ok_and(|inode| inode == self.inode) {
+            return Ok(false);
+        }
+        let newest = newest(connection)?;
         if let Some(unsure) = self.unsure.take()
             && newest == Some(unsure.newest)
         {
             self.heads = unsure;
         }
-        if is_in_place && newest == Some(self.heads.newest) {
-            self.is_told = false;
-            return Ok(());
+        if newest == Some(self.heads.newest) {
+            return Ok(true);
         }
-        let file = self.file.display();
-        let words = format!("{file} was replaced, moved or restored while this process has it open");
-        if !self.is_told {
-            self.is_told = true;
-            let (known, found) = (self.heads.newest.number, newest.map(|newest| newest.number));
-            tracing::error!(ledger = %file, known, found, "the ledger was replaced or restored under this process: stop it, put the right file in place, and start it again");
+        let Some(standing) = standing(connection, &self.heads)? else { return Ok(false) };
+        let is_ours = compare(&self.heads, &standing).is_none();
+        if is_ours {
+            self.heads = standing.heads;
         }
-        Err(words)
+        Ok(is_ours)
     }
 
     /// Appends the head of this transaction, last of all.
@@ -81,7 +99,15 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Heads>> {
     Ok(whole.map(|(ledger, mark)| Heads { ledger, newest, milestone: Head { number, mark } }))
 }
 
-pub(super) fn mark_at(connection: &Connection, number: u64) -> rusqlite::Result<Option<Mark>> {
+/// What the ledger says to what is known of it.
+pub(super) fn standing(connection: &Connection, known: &Heads) -> rusqlite::Result<Option<Standing>> {
+    let Some(heads) = read(connection)? else { return Ok(None) };
+    let at_newest = mark_at(connection, known.newest.number)?;
+    let at_milestone = mark_at(connection, known.milestone.number)?;
+    Ok(Some(Standing { heads, at_newest, at_milestone }))
+}
+
+fn mark_at(connection: &Connection, number: u64) -> rusqlite::Result<Option<Mark>> {
     let mut statement = connection.prepare_cached(MARK_AT)?;
     let bytes: Option<Vec<u8>> = statement.query_row(params![number.cast_signed()], |row| row.get(0)).optional()?;
     Ok(bytes.and_then(|bytes| Mark::from_bytes(&bytes)))

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::chain;
-use crate::ledger::witness::{Doubt, Heads, Standing, Witness, compare, in_file};
+use crate::ledger::witness::{Doubt, Witness, compare, in_file};
 
 /// The schema that has heads.
 const WITH_HEADS: i64 = 3;
@@ -22,7 +22,7 @@ pub(super) fn judge(connection: &Connection, file: &Path, registry: &str, known:
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let mut doubts = Vec::new();
     if let Some(witness) = known {
-        let found = if version < WITH_HEADS { None } else { standing(connection, &witness.heads)? };
+        let found = if version < WITH_HEADS { None } else { chain::standing(connection, &witness.heads)? };
         match found {
             None => doubts.push(Doubt::Gone { ledger: in_file(file), witness }),
             Some(standing) => {
@@ -47,13 +47,6 @@ pub(super) fn judge(connection: &Connection, file: &Path, registry: &str, known:
 /// Lets the ledger speak of a registry.
 pub(super) fn enter(connection: &Connection, registry: &str) -> rusqlite::Result<()> {
     connection.execute(ENTER, params![registry]).map(|_| ())
-}
-
-fn standing(connection: &Connection, known: &Heads) -> rusqlite::Result<Option<Standing>> {
-    let Some(heads) = chain::read(connection)? else { return Ok(None) };
-    let at_newest = chain::mark_at(connection, known.newest.number)?;
-    let at_milestone = chain::mark_at(connection, known.milestone.number)?;
-    Ok(Some(Standing { heads, at_newest, at_milestone }))
 }
 
 /// When the ledger was changed last; for people.

@@ -22,7 +22,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i64 = 0x7075_7368;
 
 /// Forward only, and a released one is never edited.
-const MIGRATIONS: &[M<'_>] = &[
+pub(super) const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../migrations/sqlite/001-tags.sql")),
     M::up(include_str!("../migrations/sqlite/002-acts.sql")),
     M::up(include_str!("../migrations/sqlite/003-heads.sql")),
@@ -42,6 +42,8 @@ pub enum OpenError {
     NoDirectory { file: PathBuf, directory: PathBuf },
     #[error("the ledger {} is read-only; let this process write to it and to its directory", .file.display())]
     ReadOnly { file: PathBuf },
+    #[error("there is no ledger {}; correct the path, which is `ledger.url` of the configuration", .file.display())]
+    Missing { file: PathBuf },
     #[error("the ledger {} cannot be reached; check the path and its permissions", .file.display())]
     Unreachable { file: PathBuf, source: io::Error },
     #[error("the ledger {} is in use by {holder}; stop that first, for a ledger serves one process at a time", .file.display())]
@@ -55,6 +57,9 @@ pub enum OpenError {
     #[error("the ledger {} has schema {found} of a newer version, and this one knows {known}; \
              run the newer version, or restore a backup from before the upgrade", .file.display())]
     Newer { file: PathBuf, found: i64, known: usize },
+    #[error("the ledger {} has schema {found} of an older version, and this one knows {known}; \
+             `pushonce serve` of this version brings it up to date when it starts", .file.display())]
+    Older { file: PathBuf, found: i64, known: usize },
     #[error("the ledger {} is damaged ({detail}); keep the file, and restore a backup", .file.display())]
     Damaged { file: PathBuf, detail: String },
     #[error("the ledger {} cannot have a write-ahead log, but {mode}; put it on a local file system", .file.display())]
@@ -89,7 +94,8 @@ pub(super) struct Opened {
     pub(super) lookups: Connection,
     pub(super) scans: Connection,
     pub(super) writer: Connection,
-    pub(super) lock: File,
+    /// `None` where it is open beside the process that has the lock.
+    pub(super) lock: Option<File>,
     pub(super) witness: PathBuf,
     pub(super) heads: Heads,
     /// Why it would be refused, had no operator accepted it.
@@ -124,16 +130,14 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     if writer.is_readonly(MAIN_DB).map_err(explain)? {
         return Err(OpenError::ReadOnly { file });
     }
-    let is_new = recognise(&writer, &file)?;
+    let is_new = recognise(&writer, &file)? == 0;
     check(&writer, &file)?;
     doubts.append(&mut judge::judge(&writer, &file, wanted.registry, known).map_err(explain)?);
     refuse(&mut doubts)?;
     keep_a_log(&writer, &file)?;
     let migrations = Migrations::from_slice(MIGRATIONS);
     migrations.to_latest(&mut writer).map_err(|source| OpenError::Migration { file: file.clone(), source })?;
-    let Some(heads) = chain::read(&writer).map_err(explain)? else {
-        return Err(OpenError::Damaged { file, detail: "its heads are missing".to_owned() });
-    };
+    let Some(heads) = chain::read(&writer).map_err(explain)? else { return Err(headless(file)) };
     if doubts.is_empty() {
         judge::enter(&writer, wanted.registry).map_err(explain)?;
         if !had_witness && !is_new {
@@ -144,7 +148,7 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
 
     let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
     let (lookups, scans) = (reader()?, reader()?);
-    Ok(Opened { lookups, scans, writer, lock, witness, heads, doubts, file })
+    Ok(Opened { lookups, scans, writer, lock: Some(lock), witness, heads, doubts, file })
 }
 
 /// Brings what is there to the disk: a process that was killed may have left
@@ -163,6 +167,64 @@ fn settle(file: &Path) -> Result<bool, OpenError> {
         }
     }
     Ok(is_there[0])
+}
+
+/// Opens a ledger that a running process may have the lock of, for one command of an
+/// operator: SQLite's own locks keep its transactions apart from those of that process.
+/// Makes no file, and leaves the schema as it is.
+pub(super) fn beside(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
+    let file = existing(wanted.file)?;
+    let witness = wanted.witness.map_or_else(|| witness::beside(&file), Path::to_owned);
+    // Read before the ledger, so that what the other process adds meanwhile is no doubt.
+    let known = witness::read(&witness).map_err(|error| OpenError::Doubtful(Doubt::Unreadable(error)))?;
+    let explain = |source| explain(&file, source);
+    let writer = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(explain)?;
+    if writer.is_readonly(MAIN_DB).map_err(explain)? {
+        return Err(OpenError::ReadOnly { file });
+    }
+    let found = recognise(&writer, &file)?;
+    if usize::try_from(found) != Ok(MIGRATIONS.len()) {
+        return Err(OpenError::Older { file, found, known: MIGRATIONS.len() });
+    }
+    if let Some(doubt) = judge::judge(&writer, &file, wanted.registry, known).map_err(explain)?.pop() {
+        return Err(doubt.into());
+    }
+    keep_a_log(&writer, &file)?;
+    let Some(heads) = chain::read(&writer).map_err(explain)? else { return Err(headless(file)) };
+    let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
+    let (lookups, scans) = (reader()?, reader()?);
+    Ok(Opened { lookups, scans, writer, lock: None, witness, heads, doubts: Vec::new(), file })
+}
+
+/// A connection that only reads, beside the process that may be serving the ledger, with
+/// the file's true name and the version of its schema.
+pub(super) fn reader(path: &Path) -> Result<(Connection, PathBuf, i64), OpenError> {
+    let file = existing(path)?;
+    let reader = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|source| explain(&file, source))?;
+    let found = recognise(&reader, &file)?;
+    Ok((reader, file, found))
+}
+
+/// A database in memory with the schema of that version: what a file of it must have.
+pub(super) fn model(version: usize) -> Result<Connection, OpenError> {
+    let file = PathBuf::from(":memory:");
+    let mut model = Connection::open_in_memory().map_err(|source| explain(&file, source))?;
+    let migrations = Migrations::from_slice(MIGRATIONS);
+    migrations.to_version(&mut model, version).map_err(|source| OpenError::Migration { file, source })?;
+    Ok(model)
+}
+
+fn headless(file: PathBuf) -> OpenError {
+    OpenError::Damaged { file, detail: "its heads are missing".to_owned() }
+}
+
+fn existing(path: &Path) -> Result<PathBuf, OpenError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(OpenError::Directory { file: path.to_owned() }),
+        Ok(_) => fs::canonicalize(path).map_err(|source| OpenError::Unreachable { file: path.to_owned(), source }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(OpenError::Missing { file: path.to_owned() }),
+        Err(source) => Err(OpenError::Unreachable { file: path.to_owned(), source }),
+    }
 }
 
 /// The file's one true name, so that two names for it are one lock. Reads only
@@ -192,16 +254,16 @@ fn locate(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 /// Without `SQLITE_OPEN_URI`: a path is a path, whatever it looks like.
-fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
 
-/// Tells a ledger from other databases, and one of this version from a newer.
-/// Returns whether it is empty.
-fn recognise(connection: &Connection, file: &Path) -> Result<bool, OpenError> {
+/// Tells a ledger from other databases, and one of this version from a newer. Returns
+/// the version of its schema; 0 for an empty file.
+fn recognise(connection: &Connection, file: &Path) -> Result<i64, OpenError> {
     let number = |sql: &str| -> Result<i64, OpenError> {
         connection.query_row(sql, [], |row| row.get(0)).map_err(|source| explain(file, source))
     };
@@ -214,7 +276,7 @@ fn recognise(connection: &Connection, file: &Path) -> Result<bool, OpenError> {
     if usize::try_from(found).is_ok_and(|found| found > MIGRATIONS.len()) {
         return Err(OpenError::Newer { file: file.to_owned(), found, known: MIGRATIONS.len() });
     }
-    Ok(is_empty)
+    Ok(found)
 }
 
 /// Reads the whole file once. A damaged ledger must not answer from the part
@@ -241,7 +303,7 @@ fn keep_a_log(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn explain(file: &Path, source: rusqlite::Error) -> OpenError {
+pub(super) fn explain(file: &Path, source: rusqlite::Error) -> OpenError {
     let file = file.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { file },

@@ -34,11 +34,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, registry: Arc<str>, chain: Chain, keeper: Keeper) -> io::Result<Self> {
+    /// `folds`: whether the write-ahead log is folded into the file at the end. Beside
+    /// another process that would make its writes wait.
+    pub(super) fn start(connection: Connection, registry: Arc<str>, remembered: Remembered, folds: bool) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
-        let work = move || work(connection, &registry, Remembered { chain, keeper }, jobs, &counter);
+        let work = move || work(connection, &registry, remembered, jobs, &counter, folds);
         let thread = thread::Builder::new().name("ledger-writer".to_owned()).spawn(work)?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
     }
@@ -119,9 +121,9 @@ where
 }
 
 /// What is remembered of the ledger, in it and outside of it.
-struct Remembered {
-    chain: Chain,
-    keeper: Keeper,
+pub(super) struct Remembered {
+    pub(super) chain: Chain,
+    pub(super) keeper: Keeper,
 }
 
 fn work(
@@ -130,6 +132,7 @@ fn work(
     mut remembered: Remembered,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     commits: &AtomicU64,
+    folds: bool,
 ) {
     let books = Books::new(&connection, registry);
     let mut batch = Vec::with_capacity(BATCH);
@@ -160,7 +163,10 @@ fn work(
             job.answer(&outcome);
         }
     }
-    let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let folded = match folds {
+        true => connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+        false => Ok(()),
+    };
     if let Err(error) = folded.and_then(|()| connection.close().map_err(|(_, error)| error)) {
         // Harmless: whoever opens the file next reads the log beside it.
         tracing::warn!(%error, "the ledger's write-ahead log could not be folded into its file");

@@ -56,22 +56,34 @@ pub fn read(file: &Path) -> Result<Option<Witness>, WitnessError> {
     }
 }
 
-/// Replaces the witness in `file`, durably. Interrupted at any point, the file is
-/// the old one or the new one.
-pub(super) fn write(file: &Path, heads: &Heads) -> Result<(), WitnessError> {
-    replace(file, &render(heads)).map_err(|source| WitnessError::Unwritable { file: file.to_owned(), source })
+/// Brings the witness in `file` to `heads`, durably. Interrupted at any point, the
+/// file is the old one or the new one. Where another process, such as the command
+/// of an operator, wrote more of the same ledger, that stays; unless this is
+/// `anew`, whatever was there.
+pub(super) fn write(file: &Path, heads: &Heads, anew: bool) -> Result<(), WitnessError> {
+    replace(file, heads, anew).map_err(|source| WitnessError::Unwritable { file: file.to_owned(), source })
 }
 
-fn replace(file: &Path, text: &str) -> io::Result<()> {
+fn replace(file: &Path, heads: &Heads, anew: bool) -> io::Result<()> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = File::open(directory)?;
+    // One process at a time writes here; it ends with the value.
+    directory.lock()?;
+    if !anew
+        && let Ok(Some(Witness { heads: known, .. })) = read(file)
+        && known.ledger == heads.ledger
+        && known.newest.number > heads.newest.number
+    {
+        return Ok(());
+    }
     let mut name = file.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
     let mut open = File::create(&new)?;
-    open.write_all(text.as_bytes())?;
+    open.write_all(render(heads).as_bytes())?;
     open.sync_all()?;
     fs::rename(&new, file)?;
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
+    directory.sync_all()
 }
 
 fn render(heads: &Heads) -> String {

@@ -42,7 +42,13 @@ impl Keeper {
     /// Writes the witness for the first time and begins to keep it. `heads` are
     /// durable, as all that it is told later.
     pub fn start(file: &Path, heads: Heads) -> Result<Self, WitnessError> {
-        file::write(file, &heads)?;
+        file::write(file, &heads, false)?;
+        Self::beside(file, heads)
+    }
+
+    /// The same beside the process that keeps it: nothing is written but what it is
+    /// told.
+    pub fn beside(file: &Path, heads: Heads) -> Result<Self, WitnessError> {
         let shared = Arc::new(Shared {
             file: file.to_owned(),
             state: Mutex::new(State { newest: heads, is_written: true, is_stopping: false }),
@@ -118,7 +124,7 @@ impl Shared {
         if *written == newest {
             return Ok(());
         }
-        let outcome = file::write(&self.file, &newest);
+        let outcome = file::write(&self.file, &newest, false);
         let failed_before = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
         match &outcome {
             Ok(()) => {

@@ -58,17 +58,33 @@ fn what_is_written_is_read() {
     let file = directory.path().join("ledger.db.head");
     assert_eq!(read(&file).expect("nothing there"), None);
     for heads in [fresh(), after(fresh(), 2_345)] {
-        file::write(&file, &heads).expect("written");
+        file::write(&file, &heads, false).expect("written");
         assert_eq!(read(&file).expect("readable").expect("there").heads, heads);
     }
     assert_eq!(fs::read_dir(directory.path()).expect("a listing").count(), 1, "nothing is left beside it");
 }
 
 #[test]
+fn of_two_processes_the_one_that_knows_more_is_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("ledger.db.head");
+    let (older, newer) = (after(fresh(), 3), after(fresh(), 4));
+    let another = Heads { ledger: Mark([8; 32]), ..older };
+    let kept = |heads: &Heads, anew: bool| {
+        file::write(&file, heads, anew).expect("written");
+        read(&file).expect("readable").expect("there").heads
+    };
+    assert_eq!(kept(&newer, false), newer);
+    assert_eq!(kept(&older, false), newer);
+    assert_eq!(kept(&older, true), older, "an operator said so");
+    assert_eq!(kept(&another, false), another);
+}
+
+#[test]
 fn damage_is_noticed_wherever_it_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("ledger.db.head");
-    file::write(&path, &after(fresh(), 2_345)).expect("written");
+    file::write(&path, &after(fresh(), 2_345), false).expect("written");
     let whole = fs::read_to_string(&path).expect("readable");
     let damaged = |text: &str| {
         fs::write(&path, text).expect("written");

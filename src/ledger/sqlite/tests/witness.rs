@@ -242,9 +242,40 @@ async fn a_file_that_is_replaced_while_it_is_open_takes_no_write() {
     assert!(matches!(claim().await, Ok(Claimed::Granted(_))), "it is the right one again");
 
     let (_, standing) = place.heads();
-    chain::append(&place.raw(), &standing.advanced()).expect("somebody else writes");
+    let rewrite =
+        format!("DROP TRIGGER heads_never_change; UPDATE heads SET mark = zeroblob(32) WHERE number = {}", standing.newest.number);
+    place.raw().execute_batch(&rewrite).expect("another history");
     assert_eq!(claim().await.expect_err("not as it was left").to_string(), gone);
     assert!(ledger.ping().await.is_err(), "it is not ready");
+}
+
+#[tokio::test]
+async fn the_command_of_an_operator_is_no_reason_to_refuse() {
+    let place = Place::new();
+    let ledger = place.ledger();
+    for number in 0..3 {
+        let open = format!("web:1.0.{number}");
+        let _open = granted(&ledger, &open, "a", 1).await;
+        let beside = SqliteLedger::beside(&place.file(), "default").expect("the ledger opens");
+        beside.release(&key(&open), "ann", "gone", at(2)).await.expect("an answer").expect("released");
+        let (known, standing) = place.heads();
+        assert_eq!(known, standing, "the command itself wrote the witness");
+        sealed(&ledger, &open, "b", 3).await;
+        beside.ping().await.expect("and it goes on too");
+    }
+    drop(ledger);
+    drop(place.ledger());
+}
+
+#[tokio::test]
+async fn a_command_of_an_operator_does_not_write_to_an_older_copy() {
+    let (place, backup) = (Place::new(), Place::new());
+    with(&place, &["web:1.0.0"]).await;
+    copy(&place.file(), &backup.file());
+    with(&place, &["web:2.0.0"]).await;
+    copy(&backup.file(), &place.file());
+    let message = SqliteLedger::beside(&place.file(), "default").map(drop).expect_err("refused").to_string();
+    assert!(message.contains("went back"), "{message}");
 }
 
 #[tokio::test]
