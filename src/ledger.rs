@@ -17,6 +17,7 @@ pub mod memory;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+pub mod witness;
 
 use std::fmt;
 

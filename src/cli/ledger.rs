@@ -1,5 +1,6 @@
 //! `pushonce ledger …`: what an operator does to the ledger itself.
 
+mod accept;
 mod acts;
 mod backup;
 mod verify;
@@ -12,6 +13,16 @@ use super::{CONFIG, Ended, Environment};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum LedgerCommand {
+    /// Take a ledger as it is, although its witness says that it went back
+    #[command(long_about = accept::ABOUT, after_help = accept::EXAMPLE)]
+    Accept {
+        /// Why, in one line; it is kept with the act for good
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The server configuration, which names the ledger and the registry
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
     /// Show what operators changed by hand, the oldest first
     #[command(after_help = "Example:\n  pushonce ledger acts --config config/pushonce.toml")]
     Acts {
@@ -44,6 +55,7 @@ pub(super) enum LedgerCommand {
 /// Runs one command and returns what to print.
 pub(super) fn run(command: LedgerCommand, environment: &Environment) -> Result<String, Ended> {
     match command {
+        LedgerCommand::Accept { reason, config } => accept::accept(&reason, &config, environment),
         LedgerCommand::Acts { config } => acts::acts(&config, environment),
         LedgerCommand::Backup { file, config } => backup::backup_to(&file, &config, environment),
         LedgerCommand::Verify { file, config } => verify::verify_file(file.as_deref(), &config, environment),

@@ -8,15 +8,10 @@ use crate::config::valid::Config;
 use crate::ledger::Ledger;
 use crate::ledger::sqlite::SqliteLedger;
 
-/// The ledger of a configuration, to change it: the proxy may be running with it.
-pub(super) async fn ledger_to_change(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
-    let ledger = SqliteLedger::operate(&config.ledger.sqlite, &config.upstream.name);
-    Ok(Arc::new(ledger.map_err(|cause| Ended::failed(&cause))?))
-}
-
-/// The ledger of a configuration, to read it, also where a proxy would not start on it.
-pub(super) async fn ledger_to_read(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
-    let ledger = SqliteLedger::beside(&config.ledger.sqlite, &config.upstream.name);
+/// The ledger of a configuration, beside the proxy that may be running with it.
+pub(super) async fn ledger_of(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
+    let witness = config.ledger.witness.as_deref();
+    let ledger = SqliteLedger::beside_witnessed(&config.ledger.sqlite, &config.upstream.name, witness);
     Ok(Arc::new(ledger.map_err(|cause| Ended::failed(&cause))?))
 }
 
@@ -24,6 +19,15 @@ pub(super) async fn ledger_to_read(config: &Config) -> Result<Arc<dyn Ledger>, E
 pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Ended>>) -> Result<T, Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|cause| Ended::Failed(format!("the operating system refused to start: {cause}")))?.block_on(command)
+}
+
+/// One line that says why, for the acts of the ledger.
+pub(super) fn reason(text: &str) -> Result<&str, Ended> {
+    let reason = text.trim();
+    if reason.is_empty() || reason.chars().any(char::is_control) {
+        return Err(Ended::Mistaken("--reason needs one line that says why, such as \"the build is gone\"".to_owned()));
+    }
+    Ok(reason)
 }
 
 /// Who runs this program, as the operating system knows them. Whoever became root by

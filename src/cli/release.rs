@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::operator::{block_on, ledger_to_change, who};
+use super::operator::{self, block_on, ledger_of, who};
 use super::{Ended, Environment, explain};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
@@ -31,15 +31,12 @@ Exit codes:
 /// Releases the claim and returns what to print.
 pub(super) fn release(reference: &str, reason: &str, file: &Path, environment: &Environment) -> Result<String, Ended> {
     let (repository, tag) = explain::parse(reference).map_err(Ended::Mistaken)?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(Ended::Mistaken("--reason needs one line that says why, such as \"the build is gone\"".to_owned()));
-    }
+    let reason = operator::reason(reason)?;
     let key = TagKey { repository, tag };
     let config = config::load(file, environment)?;
     let who = who(environment);
     block_on(async {
-        let ledger = ledger_to_change(&config).await?;
+        let ledger = ledger_of(&config).await?;
         let failed = |cause| Ended::failed(&cause);
         if let Some(digest) = ledger.release(&key, &who, reason, SystemClock.now()).await.map_err(failed)? {
             return Ok(format!("{key} is free again: the claim for {digest} was released by {who} ({reason})\n"));

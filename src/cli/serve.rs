@@ -65,7 +65,9 @@ async fn run(config: Config) -> Result<(), ServeError> {
     telemetry::start(&config.log)?;
     server::descriptors::raise(config.server.max_connections);
     let metrics = Arc::new(Metrics::new()?);
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&config.ledger.sqlite, &config.upstream.name)?);
+    let witness = config.ledger.witness.as_deref();
+    let ledger = SqliteLedger::open_witnessed(&config.ledger.sqlite, &config.upstream.name, witness)?;
+    let ledger: Arc<dyn Ledger> = Arc::new(ledger);
     let probe = Probe::new(&config.upstream)?;
     let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
     let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;

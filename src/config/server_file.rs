@@ -150,8 +150,9 @@ fn service(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report:
 
 fn ledger(section: &Section<'_>, directory: &Path) -> Ledger {
     let file = section.read("url", words::ledger).unwrap_or_else(|| PathBuf::from("pushonce.db"));
+    let witness = section.read("witness", words::path).map(|file| directory.join(file));
     let reconcile_interval = section.duration("reconcile_interval", Duration::ZERO).unwrap_or(Duration::from_secs(60));
-    Ledger { sqlite: directory.join(file), reconcile_interval }
+    Ledger { sqlite: directory.join(file), witness, reconcile_interval }
 }
 
 fn admin(section: &Section<'_>, data_listen: SocketAddr, report: &Report) -> Admin {

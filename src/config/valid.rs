@@ -105,6 +105,8 @@ pub struct Service {
 pub struct Ledger {
     /// The file of the embedded engine, from `sqlite:FILE`.
     pub sqlite: PathBuf,
+    /// The file that remembers the newest head of the ledger; `None` is beside it.
+    pub witness: Option<PathBuf>,
     /// How often claims that were left open are looked for and finished. Default 1
     /// minute; zero never does.
     pub reconcile_interval: Duration,

@@ -5,9 +5,12 @@
 //! write is answered after its commit reached the disk, and a read sees only
 //! what was committed, so nothing is ever told that a crash could take back.
 
+mod accept;
 mod backup;
 mod books;
 mod bulk;
+mod chain;
+mod judge;
 mod lock;
 mod open;
 mod source;
@@ -31,8 +34,10 @@ pub use self::source::Source;
 pub use self::verify::{Findings, verify};
 
 use self::books::Books;
-use self::open::beside::{beside, known, reader};
-use self::writer::Writer;
+use self::chain::Chain;
+use self::open::{MIGRATIONS, Opened, Wanted};
+use self::writer::{Remembered, Writer};
+use super::witness::Keeper;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -57,51 +62,47 @@ pub struct SqliteLedger {
 
 impl SqliteLedger {
     /// Opens or creates the ledger in the file `path`, for the registry of this
-    /// name. Reads the whole file to check it; call it before serving.
+    /// name, with its witness beside it. Reads the whole file to check it; call it
+    /// before serving.
     pub fn open(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        let opened = open::open(path)?;
-        let registry: Arc<str> = Arc::from(registry);
-        let writer = Writer::start(opened.writer, Arc::clone(&registry), true)
-            .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
-        Ok(Self {
-            file: path.to_owned(),
-            registry,
-            lookups: Mutex::new(opened.lookups),
-            scans: Arc::new(Mutex::new(opened.scans)),
-            writer,
-            _lock: Some(opened.lock),
-        })
+        Self::open_witnessed(path, registry, None)
     }
 
-    /// Opens a ledger that is there already, for one command of an operator: alone where
-    /// no process has it, else beside the one that has. It is not brought up to date.
-    pub fn operate(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        let (_, file, found) = reader(path)?;
-        if found != known() {
-            return Err(OpenError::Older { file, found, known: known() });
-        }
-        match Self::open(path, registry) {
-            Err(OpenError::InUse { .. }) => Self::beside(path, registry),
-            outcome => outcome,
-        }
+    /// The same with the witness in a file of its own choice; `None` is
+    /// `<path>.head`. A ledger that is not the one of its witness is refused.
+    pub fn open_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
+        Self::start(open::open(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
     }
 
-    /// Opens a ledger beside the process that may be serving it.
+    /// Opens a ledger that another process may be serving, for one command of an
+    /// operator such as [`Ledger::release`]. Never creates or upgrades it.
     ///
     /// What that process remembers stays true as long as only open claims are ended
     /// here: it remembers sealed and burnt rows alone.
     pub fn beside(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        let opened = beside(path)?;
+        Self::beside_witnessed(path, registry, None)
+    }
+
+    /// The same with the witness in a file of its own choice.
+    pub fn beside_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
+        Self::start(open::beside(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
+    }
+
+    fn start(opened: Opened, path: &Path, registry: &str) -> Result<Self, OpenError> {
         let registry: Arc<str> = Arc::from(registry);
-        let writer = Writer::start(opened.writer, Arc::clone(&registry), false)
-            .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
+        let thread = |source| OpenError::Thread { file: path.to_owned(), source };
+        let serves = opened.lock.is_some();
+        let keeper =
+            if serves { Keeper::start(&opened.witness, opened.heads) } else { Keeper::beside(&opened.witness, opened.heads) }?;
+        let chain = Chain::new(&opened.file, opened.heads).map_err(thread)?;
+        let writer = Writer::start(opened.writer, Arc::clone(&registry), Remembered { chain, keeper }, serves).map_err(thread)?;
         Ok(Self {
             file: path.to_owned(),
             registry,
             lookups: Mutex::new(opened.lookups),
             scans: Arc::new(Mutex::new(opened.scans)),
             writer,
-            _lock: None,
+            _lock: opened.lock,
         })
     }
 
@@ -133,7 +134,7 @@ fn look<T>(
     read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
     let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-    read(&Books { connection: &connection, registry })
+    read(&Books::new(&connection, registry))
 }
 
 #[async_trait]

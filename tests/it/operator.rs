@@ -7,3 +7,4 @@ mod logs;
 mod proxying;
 mod shutdown;
 mod timeouts;
+mod went_back;

@@ -13,8 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 
 use super::OpenError;
-use super::open::beside::reader;
-use super::open::{connect, explain};
+use super::open::{connect, explain, reader};
 
 /// Pages of one step, after which the progress is told: a MiB.
 const STEP: i32 = 256;
@@ -49,7 +48,10 @@ pub enum BackupError {
 /// Copies the ledger in the file `ledger` to the new file `to`. `progress` is told how many
 /// pages of how many are done.
 pub fn backup(ledger: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, BackupError> {
-    let (source, file, _) = reader(ledger)?;
+    let (source, file, version) = reader(ledger)?;
+    if version == 0 {
+        return Err(OpenError::NotALedger { file }.into());
+    }
     let directory = free(to)?;
     let unfinished = Unfinished::beside(to);
     let read = |source| BackupError::Ledger(explain(&file, source));

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::open::beside::{known, reader};
-use super::open::{Opened, explain};
-use super::{OpenError, bulk, open};
+use super::open::{Opened, Wanted, explain, reader};
+use super::{MIGRATIONS, OpenError, bulk, open};
 use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow};
 
 /// Holds the ledger's lock for as long as it lives.
@@ -14,13 +13,15 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens a ledger that is there already and has the schema of this version.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    /// Opens a ledger that is there already, has the schema of this version, and is the
+    /// one that its witness has seen.
+    pub fn open(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
         let (_, file, found) = reader(path)?;
-        if found != known() {
-            return Err(OpenError::Older { file, found, known: known() });
+        if usize::try_from(found) != Ok(MIGRATIONS.len()) {
+            return Err(OpenError::Older { file, found, known: MIGRATIONS.len() });
         }
-        Ok(Self { file: path.to_owned(), opened: open::open(path)? })
+        let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: false })?;
+        Ok(Self { file: path.to_owned(), opened })
     }
 
     pub fn file(&self) -> &Path {

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::open::beside::{known, model, reader};
-use super::open::explain;
-use super::{OpenError, bulk};
+use super::open::{explain, model, reader};
+use super::{MIGRATIONS, OpenError, bulk};
 use crate::ledger::carry::{Place, moment};
 
 /// Rows of one page.
@@ -33,7 +32,11 @@ pub struct Findings {
 /// Reads the whole file. An error is a file that cannot be judged at all.
 pub fn verify(file: &Path) -> Result<Findings, OpenError> {
     let (connection, file, version) = reader(file)?;
-    let mut findings = Findings { schema: (version, known()), ..Findings::default() };
+    let version = usize::try_from(version).unwrap_or(0);
+    if version == 0 {
+        return Err(OpenError::NotALedger { file });
+    }
+    let mut findings = Findings { schema: (version, MIGRATIONS.len()), ..Findings::default() };
     let model = model(version)?;
     let explain = |source| explain(&file, source);
     // One transaction, so that every check is of the same moment.

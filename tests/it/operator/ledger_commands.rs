@@ -227,6 +227,7 @@ fn a_backup_of_a_running_proxy_is_restored() {
 
     proxy.terminate();
     fs::rename(&copy, ledger_of(&proxy)).expect("restored");
+    operate(&proxy, &["ledger", "accept", "--reason", "a backup"]).expect_success();
     proxy.restart();
     proxy.push("web:1.0.7", &Image::random()).expect_refused();
     proxy.push("web:1.0.7", &image).expect_created();
