@@ -3,6 +3,7 @@
 mod accept;
 mod acts;
 mod backup;
+mod move_to;
 mod verify;
 
 use std::path::PathBuf;
@@ -50,6 +51,19 @@ pub(super) enum LedgerCommand {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    /// Carry the embedded ledger over to PostgreSQL
+    #[command(long_about = move_to::ABOUT, after_help = move_to::EXAMPLE)]
+    Move {
+        /// The target, as in `ledger.url`: postgres://USER@HOST/DATABASE
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// The file with the password of the target
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// The server configuration, which names the embedded ledger
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
 }
 
 /// Runs one command and returns what to print.
@@ -58,6 +72,7 @@ pub(super) fn run(command: LedgerCommand, environment: &Environment) -> Result<S
         LedgerCommand::Accept { reason, config } => accept::accept(&reason, &config, environment),
         LedgerCommand::Acts { config } => acts::acts(&config, environment),
         LedgerCommand::Backup { file, config } => backup::backup_to(&file, &config, environment),
+        LedgerCommand::Move { to, password_file, config } => move_to::move_to(&to, password_file.as_deref(), &config, environment),
         LedgerCommand::Verify { file, config } => verify::verify_file(file.as_deref(), &config, environment),
     }
 }

@@ -57,84 +57,108 @@ pub enum CarryError {
 /// Carries everything, of every registry in the file. `tell` hears how many rows of how
 /// many are done.
 pub async fn carry(source: &Source, target: &Target, tell: &mut dyn FnMut(Step, u64, u64)) -> Result<Carried, CarryError> {
-    let all = source.count()?;
-    let mut carried = Carried::default();
-    let mut told = |step, carried: &Carried| tell(step, carried.tags + carried.attempts + carried.acts, all);
-    let tags = async |carried: &mut Carried, told: &mut dyn FnMut(Step, &Carried)| {
-        let mut after = Place::default();
-        loop {
-            let page = source.tags(&after, PAGE)?;
-            let Some(last) = page.last() else { return Ok::<(), CarryError>(()) };
-            after = last.place.clone();
-            for row in &page {
-                row.check().map_err(|words| CarryError::Unreadable { file: source.file().to_owned(), words })?;
-            }
-            carried.new += target.enter_tags(&page).await.map_err(lost)?;
-            failpoint!("ledger-carried");
-            let there = target.tags_like(&page).await.map_err(lost)?;
-            same(source, &page, &there)?;
-            carried.tags += page.len() as u64;
-            told(Step::Carrying, carried);
-        }
-    };
-    tags(&mut carried, &mut told).await?;
-    let mut after = None;
-    loop {
-        let page = source.attempts(after.as_ref(), PAGE)?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.clone());
-        carried.new += target.enter_attempts(&page).await.map_err(lost)?;
-        carried.attempts += page.len() as u64;
-        told(Step::Carrying, &carried);
-    }
-    for registry in source.registries()? {
-        let there = target.acts(&registry).await.map_err(lost)?;
-        let here = source.acts(&registry)?;
-        let known = there.len().min(here.len());
-        same(source, &here[..known], &there)?;
-        for page in here[known..].chunks(PAGE as usize) {
-            target.enter_acts(page).await.map_err(lost)?;
-            carried.new += page.len() as u64;
-        }
-        carried.acts += here.len() as u64;
-        told(Step::Carrying, &carried);
-    }
-    compare(source, target, &mut told).await?;
+    let (all, registries) = (source.count()?, source.registries()?);
+    let mut move_of = Move { source, target, registries, all, tell };
+    let carried = move_of.enter().await?;
+    move_of.compare().await?;
     Ok(carried)
 }
 
-/// Reads both sides from end to end: what is at the target of the registries of the source
-/// must be what the source has, no more and no less.
-async fn compare(source: &Source, target: &Target, told: &mut dyn FnMut(Step, &Carried)) -> Result<(), CarryError> {
-    let registries = source.registries()?;
-    let mut compared = Carried::default();
-    let mut after = Place::default();
-    loop {
-        let here = source.tags(&after, PAGE)?;
-        let there = target.tags(&registries, &after, PAGE).await.map_err(lost)?;
-        same(source, &here, &there)?;
-        let Some(last) = here.last() else { break };
-        after = last.place.clone();
-        compared.tags += here.len() as u64;
-        told(Step::Comparing, &compared);
+struct Move<'a> {
+    source: &'a Source,
+    target: &'a Target,
+    registries: Vec<String>,
+    all: u64,
+    tell: &'a mut dyn FnMut(Step, u64, u64),
+}
+
+impl Move<'_> {
+    /// Enters what is missing. A row that differs ends it soon, not after hours.
+    async fn enter(&mut self) -> Result<Carried, CarryError> {
+        let mut carried = Carried::default();
+        let mut after = Place::default();
+        loop {
+            let page = self.source.tags(&after, PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = last.place.clone();
+            for row in &page {
+                row.check().map_err(|words| CarryError::Unreadable { file: self.source.file().to_owned(), words })?;
+            }
+            carried.new += self.target.enter_tags(&page).await.map_err(lost)?;
+            failpoint!("ledger-carried");
+            self.same(&page, &self.target.tags_like(&page).await.map_err(lost)?)?;
+            carried.tags += page.len() as u64;
+            self.say(Step::Carrying, carried);
+        }
+        let mut after = None;
+        loop {
+            let page = self.source.attempts(after.as_ref(), PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            carried.new += self.target.enter_attempts(&page).await.map_err(lost)?;
+            carried.attempts += page.len() as u64;
+            self.say(Step::Carrying, carried);
+        }
+        for registry in self.registries.clone() {
+            let (here, there) = (self.source.acts(&registry)?, self.target.acts(&registry).await.map_err(lost)?);
+            let (known, missing) = here.split_at(there.len().min(here.len()));
+            self.same(known, &there)?;
+            for page in missing.chunks(PAGE as usize) {
+                self.target.enter_acts(page).await.map_err(lost)?;
+            }
+            carried.new += missing.len() as u64;
+            carried.acts += here.len() as u64;
+            self.say(Step::Carrying, carried);
+        }
+        Ok(carried)
     }
-    let mut after: Option<AttemptRow> = None;
-    loop {
-        let here = source.attempts(after.as_ref(), PAGE)?;
-        let there = target.attempts(&registries, after.as_ref(), PAGE).await.map_err(lost)?;
-        same(source, &here, &there)?;
-        let Some(last) = here.last() else { break };
-        after = Some(last.clone());
-        compared.attempts += here.len() as u64;
-        told(Step::Comparing, &compared);
+
+    /// Reads both sides from end to end: what is at the target of these registries must be
+    /// what the source has, no more and no less.
+    async fn compare(&mut self) -> Result<(), CarryError> {
+        let mut compared = Carried::default();
+        let mut after = Place::default();
+        loop {
+            let here = self.source.tags(&after, PAGE)?;
+            self.same(&here, &self.target.tags(&self.registries, &after, PAGE).await.map_err(lost)?)?;
+            let Some(last) = here.last() else { break };
+            after = last.place.clone();
+            compared.tags += here.len() as u64;
+            self.say(Step::Comparing, compared);
+        }
+        let mut after: Option<AttemptRow> = None;
+        loop {
+            let here = self.source.attempts(after.as_ref(), PAGE)?;
+            self.same(&here, &self.target.attempts(&self.registries, after.as_ref(), PAGE).await.map_err(lost)?)?;
+            let Some(last) = here.last() else { break };
+            after = Some(last.clone());
+            compared.attempts += here.len() as u64;
+            self.say(Step::Comparing, compared);
+        }
+        for registry in self.registries.clone() {
+            let here = self.source.acts(&registry)?;
+            self.same(&here, &self.target.acts(&registry).await.map_err(lost)?)?;
+            compared.acts += here.len() as u64;
+            self.say(Step::Comparing, compared);
+        }
+        Ok(())
     }
-    for registry in &registries {
-        let here = source.acts(registry)?;
-        same(source, &here, &target.acts(registry).await.map_err(lost)?)?;
-        compared.acts += here.len() as u64;
-        told(Step::Comparing, &compared);
+
+    fn say(&mut self, step: Step, done: Carried) {
+        (self.tell)(step, done.tags + done.attempts + done.acts, self.all);
     }
-    Ok(())
+
+    /// The first row in which two pages differ is an error that names both.
+    fn same<R: Row>(&self, here: &[R], there: &[R]) -> Result<(), CarryError> {
+        let pairs = (0..here.len().max(there.len())).map(|number| (here.get(number), there.get(number)));
+        let mut differing = pairs.filter(|pair| !matches!(pair, (Some(here), Some(there)) if here.is_same(there)));
+        let Some((here, there)) = differing.next() else { return Ok(()) };
+        // Of two different keys the lower one is what the other side lacks.
+        let names = [here, there].map(|row| row.map(Row::name));
+        let what = names.iter().flatten().min().cloned().unwrap_or_default();
+        let words = |row: Option<&R>| row.filter(|row| row.name() == what).map_or("missing".to_owned(), ToString::to_string);
+        Err(CarryError::Differs { file: self.source.file().to_owned(), here: words(here), there: words(there), what })
+    }
 }
 
 fn lost(cause: LedgerError) -> CarryError {
@@ -172,21 +196,4 @@ impl Row for ActRow {
         let content = |act: &Self| (act.registry.clone(), act.at, act.who.clone(), act.what.clone(), act.reason.clone());
         content(self) == content(other)
     }
-}
-
-/// The first row in which two pages differ is an error that names both.
-fn same<R: Row>(source: &Source, here: &[R], there: &[R]) -> Result<(), CarryError> {
-    let longest = here.len().max(there.len());
-    let difference = (0..longest).map(|number| (here.get(number), there.get(number))).find(|pair| match pair {
-        (Some(here), Some(there)) => !here.is_same(there),
-        _ => true,
-    });
-    let Some((here, there)) = difference else { return Ok(()) };
-    let what = here.or(there).map(Row::name).unwrap_or_default();
-    let words = |row: Option<&R>| match row {
-        None => "missing".to_owned(),
-        Some(row) if row.name() == what => row.to_string(),
-        Some(_) => "missing".to_owned(),
-    };
-    Err(CarryError::Differs { file: source.file().to_owned(), here: words(here), there: words(there), what })
 }

@@ -10,7 +10,6 @@ use crate::cli::operator::block_on;
 use crate::cli::progress::Bar;
 use crate::cli::{Ended, Environment};
 use crate::config;
-use crate::ledger::Engine;
 use crate::ledger::carry::{Carried, CarryError, Step, carry};
 use crate::ledger::postgres::{Address, Settings, Target};
 use crate::ledger::sqlite::Source;
@@ -41,20 +40,15 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn move_to(url: &str, password_file: Option<&Path>, file: &Path, environment: &Environment) -> Result<String, Ended> {
     let config = config::load(file, environment)?;
-    let Engine::Sqlite(ledger) = config.ledger.engine else {
-        return Err(Ended::Mistaken(
-            "the configuration names a PostgreSQL ledger already; to move an embedded one there, \
-             let its `ledger.url` name that file, as in `sqlite:/var/lib/pushonce/pushonce.db`"
-                .to_owned(),
-        ));
-    };
+    let ledger = config.ledger.sqlite;
     let directory = file.parent().unwrap_or(Path::new(""));
     let address = Address::parse(url, directory)
         .map_err(|mistake| Ended::Mistaken(format!("the URL of --to {mistake}; write postgres://USER@HOST/DATABASE")))?;
     let password = password(&address, password_file, environment)?;
     let settings = Settings { address, password, pool_size: 1, timeout: TIMEOUT };
     let carried = block_on(async {
-        let source = Source::open(&ledger).map_err(|cause| Ended::failed(&cause))?;
+        let witness = config.ledger.witness.as_deref();
+        let source = Source::open(&ledger, &config.upstream.name, witness).map_err(|cause| Ended::failed(&cause))?;
         let target = Target::open(&settings).await.map_err(|cause| Ended::failed(&cause))?;
         shown(&source, &target).await.map_err(|cause| Ended::failed(&cause))
     })?;
@@ -116,7 +110,8 @@ fn without_password(url: &str) -> String {
         Some((scheme, (user, rest))) => format!("{scheme}://{}@{rest}", user.split(':').next().unwrap_or_default()),
         None => base.to_owned(),
     };
-    let kept: Vec<&str> = options.unwrap_or_default().split('&').filter(|option| !option.is_empty() && !option.starts_with("password=")).collect();
+    let kept: Vec<&str> =
+        options.unwrap_or_default().split('&').filter(|option| !option.is_empty() && !option.starts_with("password=")).collect();
     if !kept.is_empty() {
         shown += "?";
         shown += &kept.join("&");

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// Where a row of `tags` stands; pages are read in this order.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Place {
     pub registry: String,
     pub repository: String,

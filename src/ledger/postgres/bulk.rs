@@ -76,8 +76,7 @@ impl Target {
         let [registries, repositories, tags] = keys(page.iter().map(|row| &row.place));
         self.read(async |connection| {
             let array = Type::TEXT_ARRAY;
-            let parameters: [Parameter<'_>; 3] =
-                [(&registries, array.clone()), (&repositories, array.clone()), (&tags, array)];
+            let parameters: [Parameter<'_>; 3] = [(&registries, array.clone()), (&repositories, array.clone()), (&tags, array)];
             connection.rows(TAGS_LIKE, &parameters).await?.iter().map(tag).collect()
         })
         .await
@@ -117,7 +116,12 @@ impl Target {
         .await
     }
 
-    pub async fn attempts(&self, registries: &[String], after: Option<&AttemptRow>, limit: u32) -> Result<Vec<AttemptRow>, LedgerError> {
+    pub async fn attempts(
+        &self,
+        registries: &[String],
+        after: Option<&AttemptRow>,
+        limit: u32,
+    ) -> Result<Vec<AttemptRow>, LedgerError> {
         let first = AttemptRow { place: Place::default(), attempt: [0; 16], opened_at: 0 };
         let AttemptRow { place, attempt, .. } = after.unwrap_or(&first);
         let (attempt, limit) = (Uuid::from_bytes(*attempt), i64::from(limit));
@@ -144,13 +148,8 @@ impl Target {
     pub async fn enter_acts(&self, page: &[ActRow]) -> Result<(), LedgerError> {
         self.write(async |connection| {
             for ActRow { registry, at, who, what, reason, .. } in page {
-                let parameters: [Parameter<'_>; 5] = [
-                    (registry, Type::TEXT),
-                    (at, Type::INT8),
-                    (who, Type::TEXT),
-                    (what, Type::TEXT),
-                    (reason, Type::TEXT),
-                ];
+                let parameters: [Parameter<'_>; 5] =
+                    [(registry, Type::TEXT), (at, Type::INT8), (who, Type::TEXT), (what, Type::TEXT), (reason, Type::TEXT)];
                 connection.change(ENTER_ACT, &parameters).await?;
             }
             Ok(())
