@@ -16,6 +16,7 @@ pub mod http;
 pub mod image;
 pub mod oci_client;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod pushonce;
 pub mod python;

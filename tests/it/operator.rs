@@ -4,6 +4,7 @@ mod admin;
 mod commands;
 mod ledger_commands;
 mod logs;
+mod moving;
 mod proxying;
 mod shutdown;
 mod timeouts;

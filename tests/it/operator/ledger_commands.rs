@@ -19,13 +19,13 @@ use crate::harness::run::{Run, run};
 use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
 
 /// Runs `pushonce` with the configuration of the proxy.
-fn operate(proxy: &Pushonce, arguments: &[&str]) -> Run {
+pub(super) fn operate(proxy: &Pushonce, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
     command.args(arguments).arg("--config").arg(proxy.config_file()).env("SUDO_USER", "ann");
     run(command, "this package", proxy.directory())
 }
 
-fn release(proxy: &Pushonce, reference: &str) -> Run {
+pub(super) fn release(proxy: &Pushonce, reference: &str) -> Run {
     operate(proxy, &["release-claim", reference, "--reason", "the build is gone"])
 }
 
@@ -35,12 +35,12 @@ fn verify(file: &Path) -> Run {
     run(command, "this package", file.parent().expect("a directory"))
 }
 
-fn ledger_of(proxy: &Pushonce) -> PathBuf {
+pub(super) fn ledger_of(proxy: &Pushonce) -> PathBuf {
     proxy.directory().join("ledger.db")
 }
 
 /// Does to the ledger what nobody should.
-fn tamper(file: &Path, sql: &str) {
+pub(super) fn tamper(file: &Path, sql: &str) {
     Connection::open(file).expect("the file").execute_batch(sql).expect(sql);
 }
 
@@ -49,7 +49,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Claims tags as pushes do that are then cut off.
-fn leave_open(proxy: &Pushonce, tags: impl Iterator<Item = String>) {
+pub(super) fn leave_open(proxy: &Pushonce, tags: impl Iterator<Item = String>) {
     let ledger = SqliteLedger::beside(&ledger_of(proxy), "default").expect("the ledger");
     let (digest, now) = (Digest::of(Algorithm::Sha256, b"gone"), Timestamp::from_second(1_800_000_000).expect("a time"));
     for tag in tags {
