@@ -13,6 +13,7 @@ mod chain;
 mod judge;
 mod lock;
 mod open;
+mod source;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -29,6 +30,7 @@ use rusqlite::Connection;
 
 pub use self::backup::{BackupError, Copied, backup};
 pub use self::open::OpenError;
+pub use self::source::Source;
 pub use self::verify::{Findings, verify};
 
 use self::books::Books;

@@ -10,6 +10,10 @@ const ATTEMPTS: &str = "SELECT registry, repository, tag, attempt, opened_at FRO
      WHERE (registry, repository, tag, attempt) > (?1, ?2, ?3, ?4) ORDER BY registry, repository, tag, attempt LIMIT ?5";
 const ACTS: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE number > ?1 ORDER BY number LIMIT ?2";
 
+const ACTS_OF: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE registry = ?1 ORDER BY number";
+const REGISTRIES: &str = "SELECT registry FROM tags UNION SELECT registry FROM acts ORDER BY registry";
+const COUNT: &str = "SELECT (SELECT count(*) FROM tags) + (SELECT count(*) FROM attempts) + (SELECT count(*) FROM acts)";
+
 /// Tags behind `after`; with the default of it, from the first on.
 pub(super) fn tags(connection: &Connection, after: &Place, limit: u32) -> rusqlite::Result<Vec<TagRow>> {
     let mut statement = connection.prepare_cached(TAGS)?;
@@ -40,11 +44,29 @@ pub(super) fn attempts(connection: &Connection, after: Option<&AttemptRow>, limi
 /// Acts behind this number.
 pub(super) fn acts(connection: &Connection, after: i64, limit: u32) -> rusqlite::Result<Vec<ActRow>> {
     let mut statement = connection.prepare_cached(ACTS)?;
-    let rows = statement.query_map(params![after, limit], |row| {
-        let (number, registry, at) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(ActRow { number, registry, at, who: row.get(3)?, what: row.get(4)?, reason: row.get(5)? })
-    })?;
-    rows.collect()
+    statement.query_map(params![after, limit], act)?.collect()
+}
+
+/// Every act of a registry; they are few.
+pub(super) fn acts_of(connection: &Connection, registry: &str) -> rusqlite::Result<Vec<ActRow>> {
+    let mut statement = connection.prepare_cached(ACTS_OF)?;
+    statement.query_map(params![registry], act)?.collect()
+}
+
+/// Every registry that a row speaks of.
+pub(super) fn registries(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(REGISTRIES)?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Rows of all three tables.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row(COUNT, [], |row| row.get(0)).map(i64::unsigned_abs)
+}
+
+fn act(row: &Row<'_>) -> rusqlite::Result<ActRow> {
+    let (number, registry, at) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(ActRow { number, registry, at, who: row.get(3)?, what: row.get(4)?, reason: row.get(5)? })
 }
 
 fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
