@@ -14,6 +14,9 @@
 
 pub mod carry;
 pub mod memory;
+mod open;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -27,6 +30,8 @@ use thiserror::Error;
 
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
+
+pub use self::open::{Engine, OpenError, open};
 
 /// One tag of one repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
