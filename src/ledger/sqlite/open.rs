@@ -119,7 +119,7 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     };
     let had_witness = known.is_some();
     if !is_there && let Some(witness) = known.take() {
-        doubts.push(Doubt::Gone { ledger: witness::in_file(&file), witness });
+        doubts.push(Doubt::Gone { ledger: witness::in_file(&file), witness: Box::new(witness) });
     }
     let refuse = |doubts: &mut Vec<Doubt>| match wanted.is_accepted || doubts.is_empty() {
         true => Ok(()),
