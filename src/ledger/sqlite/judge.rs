@@ -21,7 +21,7 @@ const ENTER: &str = "INSERT OR IGNORE INTO registries (name) VALUES (?1)";
 pub(super) fn judge(connection: &Connection, file: &Path, registry: &str, known: Option<Witness>) -> rusqlite::Result<Vec<Doubt>> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let mut doubts = Vec::new();
-    if let Some(witness) = known {
+    if let Some(witness) = known.map(Box::new) {
         let found = if version < WITH_HEADS { None } else { chain::standing(connection, &witness.heads)? };
         match found {
             None => doubts.push(Doubt::Gone { ledger: in_file(file), witness }),

@@ -70,6 +70,8 @@ pub enum OpenError {
     Sqlite { file: PathBuf, source: rusqlite::Error },
     #[error("the thread that writes the ledger {} could not be started", .file.display())]
     Thread { file: PathBuf, source: io::Error },
+    #[error("`ledger.witness` names {}, which belongs to the ledger itself; name another file", .file.display())]
+    WitnessIsLedger { file: PathBuf },
     #[error("that the ledger {} counts could not be written down ({cause}); see to its disk, and say it again", .file.display())]
     Unaccepted { file: PathBuf, cause: String },
     #[error(transparent)]
@@ -109,7 +111,7 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     let file = locate(wanted.file)?;
     let lock = lock::hold(&file)?;
     let explain = |source| explain(&file, source);
-    let witness = wanted.witness.map_or_else(|| witness::beside(&file), Path::to_owned);
+    let witness = witness_of(&file, wanted.witness)?;
     let is_there = settle(&file)?;
     let (mut known, mut doubts) = match witness::read(&witness) {
         Ok(known) => (known, Vec::new()),
@@ -117,7 +119,7 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     };
     let had_witness = known.is_some();
     if !is_there && let Some(witness) = known.take() {
-        doubts.push(Doubt::Gone { ledger: witness::in_file(&file), witness });
+        doubts.push(Doubt::Gone { ledger: witness::in_file(&file), witness: Box::new(witness) });
     }
     let refuse = |doubts: &mut Vec<Doubt>| match wanted.is_accepted || doubts.is_empty() {
         true => Ok(()),
@@ -151,6 +153,21 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     Ok(Opened { lookups, scans, writer, lock: Some(lock), witness, heads, doubts, file })
 }
 
+/// The file of the witness, which is none of the files of the ledger.
+fn witness_of(file: &Path, wanted: Option<&Path>) -> Result<PathBuf, OpenError> {
+    let Some(wanted) = wanted else { return Ok(witness::beside(file)) };
+    let real = locate(wanted).unwrap_or_else(|_| wanted.to_owned());
+    let is_own = |suffix: &str| {
+        let mut own = file.as_os_str().to_owned();
+        own.push(suffix);
+        real == Path::new(&own)
+    };
+    if ["", "-wal", "-shm", ".lock"].into_iter().any(is_own) {
+        return Err(OpenError::WitnessIsLedger { file: wanted.to_owned() });
+    }
+    Ok(wanted.to_owned())
+}
+
 /// Brings what is there to the disk: a process that was killed may have left
 /// commits that are not, and the witness must not know of what a loss of power
 /// could take back. Done before SQLite has the file open. Returns whether there
@@ -174,7 +191,7 @@ fn settle(file: &Path) -> Result<bool, OpenError> {
 /// Makes no file, and leaves the schema as it is.
 pub(super) fn beside(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     let file = existing(wanted.file)?;
-    let witness = wanted.witness.map_or_else(|| witness::beside(&file), Path::to_owned);
+    let witness = witness_of(&file, wanted.witness)?;
     // Read before the ledger, so that what the other process adds meanwhile is no doubt.
     let known = witness::read(&witness).map_err(|error| OpenError::Doubtful(Doubt::Unreadable(error)))?;
     let explain = |source| explain(&file, source);

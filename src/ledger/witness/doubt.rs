@@ -14,20 +14,20 @@ pub enum Doubt {
              an older copy was restored, or it was cut off. {REMEDY}",
              .found.newest.number, stamp("last change", .changed), .witness.file.display(),
              stamp("written", &.witness.written), .witness.heads.newest.number)]
-    Older { ledger: String, found: Heads, changed: Option<Timestamp>, witness: Witness },
+    Older { ledger: String, found: Heads, changed: Option<Timestamp>, witness: Box<Witness> },
     #[error("{ledger} has another history than its witness {}, {}, knows: at change {} it was something else; \
              it stands at change {} ({}), having gone on from an older copy. {REMEDY}",
              .witness.file.display(), stamp("written", &.witness.written), .witness.heads.newest.number,
              .found.newest.number, stamp("last change", .changed))]
-    OtherHistory { ledger: String, found: Heads, changed: Option<Timestamp>, witness: Witness },
+    OtherHistory { ledger: String, found: Heads, changed: Option<Timestamp>, witness: Box<Witness> },
     #[error("{ledger} is another ledger than its witness {}, {}, knows: it is {} at change {} ({}), and the witness knows {} \
              at change {}. {REMEDY}",
              .witness.file.display(), stamp("written", &.witness.written), .found.ledger.short(), .found.newest.number,
              stamp("last change", .changed), .witness.heads.ledger.short(), .witness.heads.newest.number)]
-    Another { ledger: String, found: Heads, changed: Option<Timestamp>, witness: Witness },
+    Another { ledger: String, found: Heads, changed: Option<Timestamp>, witness: Box<Witness> },
     #[error("{ledger} is missing, empty or from before an upgrade, and its witness {}, {}, knows change {} of it. {REMEDY}",
              .witness.file.display(), stamp("written", &.witness.written), .witness.heads.newest.number)]
-    Gone { ledger: String, witness: Witness },
+    Gone { ledger: String, witness: Box<Witness> },
     #[error("{ledger} is that of {}, and `upstream.name` is `{name}`; correct the name or `ledger.url`, or {ACCEPT}",
              list(.registries))]
     OtherRegistry { ledger: String, registries: Vec<String>, name: String },
@@ -40,7 +40,7 @@ const REMEDY: &str = "Put the newest one back, or say that this one counts: push
 
 impl Doubt {
     /// What `difference` means for `ledger`, which is in words what it is and where.
-    pub fn of(difference: Difference, ledger: String, found: Heads, changed: Option<Timestamp>, witness: Witness) -> Self {
+    pub fn of(difference: Difference, ledger: String, found: Heads, changed: Option<Timestamp>, witness: Box<Witness>) -> Self {
         match difference {
             Difference::Another => Self::Another { ledger, found, changed, witness },
             Difference::Older => Self::Older { ledger, found, changed, witness },

@@ -316,3 +316,17 @@ async fn a_ledger_from_before_there_were_heads_is_taken_but_not_in_place_of_a_ne
     assert!(matches!(*place.accept(), [Doubt::Gone { .. }]));
     drop(place.ledger());
 }
+
+#[tokio::test]
+async fn the_witness_is_none_of_the_files_of_the_ledger() {
+    let place = Place::new();
+    std::os::unix::fs::symlink(place.0.path(), place.0.path().join("link")).expect("a link");
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db.lock", "link/ledger.db"] {
+        let witness = place.0.path().join(name);
+        let refused = SqliteLedger::open_witnessed(&place.file(), "default", Some(&witness)).map(drop).expect_err("refused");
+        assert!(refused.to_string().contains("belongs to the ledger itself"), "{refused}");
+        let refused = SqliteLedger::accept(&place.file(), "default", Some(&witness), "ann", "why", at(1)).expect_err("refused");
+        assert!(refused.to_string().contains("belongs to the ledger itself"), "{refused}");
+    }
+    assert!(!place.file().exists());
+}
