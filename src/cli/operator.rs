@@ -1,18 +1,26 @@
 //! What the commands of an operator share: who they are, and how a ledger is asked.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::Ended;
 use crate::config::valid::Config;
-use crate::ledger::Ledger;
-use crate::ledger::sqlite::SqliteLedger;
+use crate::ledger::{self, Engine, Ledger};
 
 /// The ledger of a configuration, beside the proxy that may be running with it.
 pub(super) async fn ledger_of(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
-    let witness = config.ledger.witness.as_deref();
-    let ledger = SqliteLedger::beside_witnessed(&config.ledger.sqlite, &config.upstream.name, witness);
-    Ok(Arc::new(ledger.map_err(|cause| Ended::failed(&cause))?))
+    let Config { ledger: settings, upstream, .. } = config;
+    let ledger = ledger::beside(&settings.engine, &upstream.name, settings.witness.as_deref()).await;
+    ledger.map_err(|cause| Ended::failed(&cause))
+}
+
+/// The file of the embedded ledger; `remedy` is what to do with one of PostgreSQL instead.
+pub(super) fn embedded<'a>(config: &'a Config, remedy: &str) -> Result<&'a Path, Ended> {
+    match &config.ledger.engine {
+        Engine::Sqlite(file) => Ok(file),
+        Engine::Postgres(settings) => Err(Ended::Failed(format!("the ledger is {}, which is no file: {remedy}", settings.address))),
+    }
 }
 
 /// Runs one command to its end.

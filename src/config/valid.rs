@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use secrecy::SecretString;
 
+use crate::ledger::Engine;
 use crate::policy::Policy;
 
 /// Everything `serve` needs.
@@ -103,9 +104,9 @@ pub struct Service {
 /// `[ledger]`.
 #[derive(Debug)]
 pub struct Ledger {
-    /// The file of the embedded engine, from `sqlite:FILE`.
-    pub sqlite: PathBuf,
-    /// The file that remembers the newest head of the ledger; `None` is beside it.
+    /// Where it is; the settings of a database are with it.
+    pub engine: Engine,
+    /// The file that remembers the newest head of an embedded ledger; `None` is beside it.
     pub witness: Option<PathBuf>,
     /// How often claims that were left open are looked for and finished. Default 1
     /// minute; zero never does.

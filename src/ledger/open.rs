@@ -1,6 +1,6 @@
 //! Which engine holds the ledger, and how it is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -27,10 +27,19 @@ pub enum OpenError {
     Postgres(#[from] postgres::OpenError),
 }
 
-/// Opens or creates the ledger, for the registry of this name.
-pub async fn open(engine: &Engine, registry: &str) -> Result<Arc<dyn Ledger>, OpenError> {
+/// Opens or creates the ledger, for the registry of this name. `witness` is the file that
+/// remembers the newest head of an embedded one; `None` is beside it.
+pub async fn open(engine: &Engine, registry: &str, witness: Option<&Path>) -> Result<Arc<dyn Ledger>, OpenError> {
     Ok(match engine {
-        Engine::Sqlite(file) => Arc::new(SqliteLedger::open(file, registry)?),
+        Engine::Sqlite(file) => Arc::new(SqliteLedger::open_witnessed(file, registry, witness)?),
         Engine::Postgres(settings) => Arc::new(PostgresLedger::open(settings, registry).await?),
     })
+}
+
+/// Opens a ledger that a proxy may be serving, for one command of an operator.
+pub async fn beside(engine: &Engine, registry: &str, witness: Option<&Path>) -> Result<Arc<dyn Ledger>, OpenError> {
+    match engine {
+        Engine::Sqlite(file) => Ok(Arc::new(SqliteLedger::beside_witnessed(file, registry, witness)?)),
+        Engine::Postgres(_) => open(engine, registry, witness).await,
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::cli::operator::{reason, who};
+use crate::cli::operator::{embedded, reason, who};
 use crate::cli::{Ended, Environment};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
@@ -34,7 +34,8 @@ Exit codes:
 pub(super) fn accept(why: &str, file: &Path, environment: &Environment) -> Result<String, Ended> {
     let why = reason(why)?;
     let config = config::load(file, environment)?;
-    let (ledger, witness) = (&config.ledger.sqlite, config.ledger.witness.as_deref());
+    let ledger = embedded(&config, "only an embedded ledger has a witness")?;
+    let witness = config.ledger.witness.as_deref();
     let who = who(environment);
     let doubts = SqliteLedger::accept(ledger, &config.upstream.name, witness, &who, why, SystemClock.now())
         .map_err(|cause| Ended::failed(&cause))?;

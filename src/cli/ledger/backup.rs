@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cli::operator::embedded;
 use crate::cli::progress::Bar;
 use crate::cli::{Ended, Environment};
 use crate::config;
@@ -25,8 +26,9 @@ Exit codes:
 
 pub(super) fn backup_to(to: &Path, file: &Path, environment: &Environment) -> Result<String, Ended> {
     let config = config::load(file, environment)?;
+    let ledger = embedded(&config, "copy it with `pg_dump`, or with what your PostgreSQL is backed up by")?;
     let bar = Bar::new("copying", "pages");
-    let copied = backup(&config.ledger.sqlite, to, &mut |done, of| bar.set(done, of));
+    let copied = backup(ledger, to, &mut |done, of| bar.set(done, of));
     drop(bar);
     let copied = copied.map_err(|cause| Ended::failed(&cause))?;
     Ok(format!("{}: {} tags, {} bytes\n", to.display(), copied.tags, copied.bytes))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::cli::operator::block_on;
+use crate::cli::operator::{block_on, embedded};
 use crate::cli::progress::Bar;
 use crate::cli::{Ended, Environment};
 use crate::config;
@@ -40,7 +40,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn move_to(url: &str, password_file: Option<&Path>, file: &Path, environment: &Environment) -> Result<String, Ended> {
     let config = config::load(file, environment)?;
-    let ledger = config.ledger.sqlite;
+    let remedy = "to move an embedded one, let `ledger.url` name its file, as in `sqlite:/var/lib/pushonce/pushonce.db`";
+    let ledger = embedded(&config, remedy)?;
     let directory = file.parent().unwrap_or(Path::new(""));
     let address = Address::parse(url, directory)
         .map_err(|mistake| Ended::Mistaken(format!("the URL of --to {mistake}; write postgres://USER@HOST/DATABASE")))?;
@@ -48,11 +49,11 @@ pub(super) fn move_to(url: &str, password_file: Option<&Path>, file: &Path, envi
     let settings = Settings { address, password, pool_size: 1, timeout: TIMEOUT };
     let carried = block_on(async {
         let witness = config.ledger.witness.as_deref();
-        let source = Source::open(&ledger, &config.upstream.name, witness).map_err(|cause| Ended::failed(&cause))?;
+        let source = Source::open(ledger, &config.upstream.name, witness).map_err(|cause| Ended::failed(&cause))?;
         let target = Target::open(&settings).await.map_err(|cause| Ended::failed(&cause))?;
         shown(&source, &target).await.map_err(|cause| Ended::failed(&cause))
     })?;
-    Ok(done(&ledger, url, &settings, carried))
+    Ok(done(ledger, url, &settings, carried))
 }
 
 async fn shown(source: &Source, target: &Target) -> Result<Carried, CarryError> {

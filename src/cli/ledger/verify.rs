@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::cli::operator::embedded;
 use crate::cli::{Ended, Environment};
 use crate::config;
 use crate::ledger::sqlite::{Findings, verify};
@@ -29,7 +30,10 @@ const STATES: [&str; 4] = ["open", "sealed", "burnt", "lifted"];
 pub(super) fn verify_file(ledger: Option<&Path>, config: &Path, environment: &Environment) -> Result<String, Ended> {
     let file = match ledger {
         Some(file) => file.to_owned(),
-        None => config::load(config, environment)?.ledger.sqlite,
+        None => {
+            let config = config::load(config, environment)?;
+            embedded(&config, "PostgreSQL checks its own pages (`data_checksums`, `pg_amcheck`)")?.to_owned()
+        }
     };
     let findings = verify(&file).map_err(|cause| Ended::failed(&cause))?;
     match findings.problems.as_slice() {

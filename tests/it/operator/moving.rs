@@ -157,6 +157,46 @@ fn a_move_that_is_killed_goes_on_where_it_was() {
     stage.expect_equal();
 }
 
+#[test]
+fn the_proxy_goes_on_with_what_was_moved() {
+    let stage = Stage::new();
+    stage.move_it().expect_success();
+    let proxy = Pushonce::in_front_of(&stage.registry.url())
+        .environment("PUSHONCE_LEDGER__URL", &stage.url())
+        .setting("ledger.reconcile_interval = \"0s\"")
+        .start();
+    proxy.push("web:1.4.0", &Image::random()).expect_refused();
+    // Burnt before, lifted before, and never heard of.
+    proxy.push("driftwood/web:2.0.5", &Image::random()).expect_refused();
+    proxy.push("driftwood/web:2.0.7", &Image::random()).expect_created();
+    proxy.push("web:1.4.1", &Image::random()).expect_created();
+    assert_eq!(proxy.metric("pushonce_open_claims", &[]), 5.0);
+
+    // The commands find the ledger where the proxy has it.
+    let operate = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+        command.args(arguments).arg("--config").arg(proxy.config_file()).env("PUSHONCE_LEDGER__URL", stage.url());
+        run(command, "this package", proxy.directory())
+    };
+    operate(&["release-claim", "web:1.0.5", "--reason", "gone"]).expect_success().expect_said("web:1.0.5 is free again");
+    proxy.push("web:1.0.5", &Image::random()).expect_created();
+    let acts = operate(&["ledger", "acts"]).expect_success();
+    let whats: Vec<&str> = acts.stdout.lines().filter_map(|line| line.split("release-claim ").nth(1)?.split(' ').next()).collect();
+    assert_eq!(whats, ["web:1.0.0", "web:1.0.1", "web:1.0.2", "web:1.0.5"], "{acts}");
+    let copy = proxy.directory().join("copy.db");
+    for (arguments, words) in [
+        (&["ledger", "backup", copy.to_str().expect("a path")][..], "pg_dump"),
+        (&["ledger", "verify"], "pg_amcheck"),
+        (&["ledger", "move", "--to", &stage.url()], "sqlite:/var/lib/pushonce/pushonce.db"),
+    ] {
+        let refused = operate(arguments).expect_said(words);
+        assert_eq!(refused.status.code(), Some(1), "{refused}");
+    }
+    assert!(!copy.exists());
+    let sealed = stage.move_it().expect_said("driftwood/web:2.0.7 of registry `default` is lifted for ").expect_failure();
+    assert!(sealed.stderr.contains("a proxy has used it"), "{sealed}");
+}
+
 /// The server goes away in the middle, and comes back.
 #[test]
 fn a_server_that_is_killed_loses_nothing() {
