@@ -1,6 +1,8 @@
 //! The commands that look at the ledger and change it by hand, beside a proxy that runs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -27,6 +29,11 @@ pub(super) fn operate(proxy: &Pushonce, arguments: &[&str]) -> Run {
 
 pub(super) fn release(proxy: &Pushonce, reference: &str) -> Run {
     operate(proxy, &["release-claim", reference, "--reason", "the build is gone"])
+}
+
+pub(super) fn command_with(mut command: Command, failpoints: &str) -> Command {
+    command.env("FAILPOINTS", failpoints);
+    command
 }
 
 fn verify(file: &Path) -> Run {
@@ -286,6 +293,54 @@ fn a_full_disk_leaves_no_part_of_a_backup() {
     assert_eq!(failed.status.code(), Some(1), "{failed}");
     failed.expect_said("the space on its disk: database or disk is full");
     assert_eq!(fs::read_dir(disk.0.path()).expect("the directory").count(), 0, "a part was left");
+}
+
+#[test]
+fn a_backup_that_is_killed_has_no_name() {
+    let registry = Registry::start();
+    let proxy = Pushonce::start(&registry);
+    let (copy, name) = (proxy.directory().join("copy.db"), "copy.db");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+    command.args(["ledger", "backup", name, "--config", "pushonce.toml"]).current_dir(proxy.directory());
+    let killed = run(command_with(command, "ledger-copied=return"), "this package", proxy.directory());
+    assert_eq!((killed.status.code(), copy.exists()), (None, false), "{killed}");
+    let left = fs::read_dir(proxy.directory())
+        .expect("the directory")
+        .filter_map(|entry| entry.expect("an entry").file_name().into_string().ok());
+    let left: Vec<String> = left.filter(|left| left.starts_with(name)).collect();
+    assert!(matches!(left.as_slice(), [partial] if partial.ends_with(".partial")), "{left:?}");
+    operate(&proxy, &["ledger", "backup", copy.to_str().expect("a path")]).expect_success();
+    verify(&copy).expect_success();
+}
+
+/// Somebody who may not read the ledger is told so.
+#[test]
+fn a_ledger_that_may_not_be_read_or_written_is_said() {
+    assert!(rustix::process::geteuid().is_root(), "another user is taken on: run the tests as root");
+    const NOBODY: u32 = 65534;
+    let registry = Registry::start();
+    let mut proxy = Pushonce::start(&registry);
+    proxy.push("web:1.4.0", &Image::random()).expect_created();
+    assert!(proxy.terminate().success());
+    let program = proxy.directory().join("pushonce");
+    // The build may lie where others cannot go.
+    fs::copy(env!("CARGO_BIN_EXE_pushonce"), &program).expect("a copy of the program");
+    fs::set_permissions(proxy.directory(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(arguments).args(["--config", "pushonce.toml"]).current_dir(proxy.directory()).uid(NOBODY).gid(NOBODY);
+        run(command, "this package", proxy.directory())
+    };
+    let before = fs::read(ledger_of(&proxy)).expect("the ledger");
+    let release = ["release-claim", "web:1.4.0", "--reason", "gone"];
+    let refused = as_nobody(&release).expect_said("let this process write to it and to its directory");
+    assert_eq!(refused.status.code(), Some(1), "{refused}");
+    fs::set_permissions(ledger_of(&proxy), fs::Permissions::from_mode(0o600)).expect("permissions");
+    for arguments in [&release[..], &["ledger", "acts"], &["ledger", "verify"], &["ledger", "backup", "copy.db"]] {
+        let refused = as_nobody(arguments).expect_said("check its permissions");
+        assert_eq!(refused.status.code(), Some(1), "{refused}");
+    }
+    assert_eq!(fs::read(ledger_of(&proxy)).expect("the ledger"), before);
 }
 
 #[test]
