@@ -184,7 +184,7 @@ macro_rules! retried {
     ($ledger:ident, $attempt:expr) => {
         $ledger
             .within(async {
-                let mut tries = Tries::default();
+                let mut tries = Tries::within($ledger.timeout);
                 loop {
                     let outcome = async { $attempt }.await;
                     if let Some(outcome) = tries.accept(outcome).await {

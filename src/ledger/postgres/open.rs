@@ -135,8 +135,9 @@ async fn bring_up(connection: &mut Connection, place: &Address) -> Result<(), Op
 }
 
 fn unreachable(place: &Address, error: PoolError) -> OpenError {
-    let (place, cause) = (place.clone(), with_causes(&error));
-    let PoolError::Backend(ConnectError(refused)) = error else { return OpenError::Unreachable { place, cause } };
+    let place = place.clone();
+    let PoolError::Backend(error) = error else { return OpenError::Unreachable { place, cause: with_causes(&error) } };
+    let (cause, ConnectError(refused)) = (error.to_string(), error);
     let says = |codes: &[SqlState]| {
         refused.iter().any(|refused| match refused {
             Refused::Postgres { cause, .. } => cause.code().is_some_and(|code| codes.contains(code)),
