@@ -31,6 +31,7 @@ pub const ALL: &[&str] = &[
     "gate-adopting",
     "gate-deleted",
     "ledger-burnt",
+    "ledger-appended",
 ];
 
 /// Reads `FAILPOINTS` for as long as the value lives. Does nothing in a release.

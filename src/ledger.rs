@@ -31,7 +31,7 @@ use thiserror::Error;
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
-pub use self::open::{Engine, OpenError, beside, open};
+pub use self::open::{Engine, OpenError, accept, beside, open};
 
 /// One tag of one repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -148,6 +148,11 @@ fn ledger(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: 
         words::LedgerUrl::Sqlite(file) => Engine::Sqlite(directory.join(file)),
         words::LedgerUrl::Postgres(address) => Engine::Postgres(Box::new(Settings { address, password, pool_size, timeout })),
     };
+    let witness = match engine {
+        // Beside the file, which the ledger finds.
+        Engine::Sqlite(_) => witness,
+        Engine::Postgres(_) => Some(witness.unwrap_or_else(|| directory.join("pushonce.head"))),
+    };
     Ledger { engine, witness, reconcile_interval }
 }
 

@@ -4,7 +4,7 @@
 
 mod claims;
 mod endings;
-mod races;
+pub(super) mod races;
 mod random;
 
 use jiff::Timestamp;

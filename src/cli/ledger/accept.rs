@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::cli::operator::{embedded, reason, who};
+use crate::cli::operator::{block_on, reason, who};
 use crate::cli::{Ended, Environment};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
-use crate::ledger::sqlite::SqliteLedger;
+use crate::ledger;
 
 pub(super) const ABOUT: &str = "\
 Take a ledger as it is, although its witness says that it went back
@@ -34,12 +34,12 @@ Exit codes:
 pub(super) fn accept(why: &str, file: &Path, environment: &Environment) -> Result<String, Ended> {
     let why = reason(why)?;
     let config = config::load(file, environment)?;
-    let ledger = embedded(&config, "only an embedded ledger has a witness")?;
-    let witness = config.ledger.witness.as_deref();
     let who = who(environment);
-    let doubts = SqliteLedger::accept(ledger, &config.upstream.name, witness, &who, why, SystemClock.now())
-        .map_err(|cause| Ended::failed(&cause))?;
-    let ledger = ledger.display();
+    let settings = &config.ledger;
+    let accepted =
+        ledger::accept(&settings.engine, &config.upstream.name, settings.witness.as_deref(), (&who, why), SystemClock.now());
+    let doubts = block_on(async { accepted.await.map_err(|cause| Ended::failed(&cause)) })?;
+    let ledger = &settings.engine;
     if doubts.is_empty() {
         return Ok(format!("nothing was doubtful about the ledger {ledger}; nothing was changed\n"));
     }

@@ -80,6 +80,8 @@ fn replace(file: &Path, heads: &Heads, anew: bool) -> io::Result<()> {
     let mut name = file.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
+    // What a killed process left may be somebody else's.
+    let _ = fs::remove_file(&new);
     let mut open = File::create(&new)?;
     open.write_all(render(heads).as_bytes())?;
     open.sync_all()?;

@@ -84,6 +84,7 @@ impl Stage {
                 "SELECT registry, at, who, what, reason FROM acts ORDER BY registry, number",
                 "SELECT registry, at, who, what, reason FROM acts ORDER BY registry, number",
             ),
+            ("SELECT name FROM registries ORDER BY name", "SELECT name FROM registries ORDER BY name"),
         ] {
             let mut statement = file.prepare(here).expect("a statement");
             let columns = statement.column_count();
