@@ -172,7 +172,7 @@ impl Target {
 
     /// One transaction, tried again where the server says that nothing of it is there.
     async fn write<T>(&self, operation: impl AsyncFn(&Connection) -> Result<T, Failure>) -> Result<T, LedgerError> {
-        let mut tries = Tries::default();
+        let mut tries = Tries::within(self.pool.manager().settings.timeout);
         loop {
             let outcome = async {
                 let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;
@@ -187,7 +187,7 @@ impl Target {
     }
 
     async fn read<T>(&self, operation: impl AsyncFn(&Connection) -> Result<T, Failure>) -> Result<T, LedgerError> {
-        let mut tries = Tries::default();
+        let mut tries = Tries::within(self.pool.manager().settings.timeout);
         loop {
             let outcome = async {
                 let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;
