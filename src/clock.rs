@@ -1,7 +1,7 @@
 //! Time and randomness, handed in as parameters.
 //!
 //! No decision depends on the clock: it stamps rows and log lines only. The
-//! single source of randomness is [`AttemptId::random`].
+//! sources of randomness are [`AttemptId::random`] and [`nonce`].
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -103,4 +103,10 @@ impl fmt::Display for AttemptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.simple().fmt(f)
     }
+}
+
+/// Sixteen bytes that are never the same again.
+#[expect(clippy::disallowed_methods, reason = "a source of randomness")]
+pub fn nonce() -> [u8; 16] {
+    Uuid::new_v4().into_bytes()
 }

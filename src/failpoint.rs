@@ -30,6 +30,8 @@ pub const ALL: &[&str] = &[
     "gate-rolled",
     "gate-adopting",
     "gate-deleted",
+    "ledger-burnt",
+    "ledger-appended",
 ];
 
 /// Reads `FAILPOINTS` for as long as the value lives. Does nothing in a release.

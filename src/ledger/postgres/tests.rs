@@ -6,6 +6,7 @@ mod opening;
 mod outage;
 mod sharing;
 mod tls;
+mod witness;
 
 use std::time::Instant;
 
