@@ -110,6 +110,8 @@ impl Move<'_> {
             carried.acts += here.len() as u64;
             self.say(Step::Carrying, carried);
         }
+        // Each of them may have a proxy of its own, which is let in by its name.
+        self.target.enter_registries(&self.registries).await.map_err(lost)?;
         Ok(carried)
     }
 

@@ -12,6 +12,7 @@ mod large;
 mod operator;
 mod races;
 mod secrets;
+mod shared_ledger;
 mod signing_in;
 mod who_may_see;
 mod wire;

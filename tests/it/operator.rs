@@ -2,6 +2,7 @@
 
 mod admin;
 mod commands;
+mod copies;
 mod ledger_commands;
 mod logs;
 mod moving;

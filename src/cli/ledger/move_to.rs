@@ -57,10 +57,12 @@ pub(super) fn move_to(url: &str, password_file: Option<&Path>, file: &Path, envi
 }
 
 async fn shown(source: &Source, target: &Target) -> Result<Carried, CarryError> {
-    let (carrying, comparing) = (Bar::new("carrying", "rows"), Bar::new("comparing", "rows"));
-    let mut tell = |step, done, of| match step {
-        Step::Carrying => carrying.set(done, of),
-        Step::Comparing => comparing.set(done, of),
+    let mut bar = (Step::Carrying, Bar::new("carrying", "rows"));
+    let mut tell = |step, done, of| {
+        if bar.0 != step {
+            bar = (step, Bar::new("comparing", "rows"));
+        }
+        bar.1.set(done, of);
     };
     carry(source, target, &mut tell).await
 }

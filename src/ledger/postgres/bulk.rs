@@ -5,6 +5,7 @@
 //! lifted is entered as sealed and taken on in the same transaction.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
@@ -55,15 +56,25 @@ const ATTEMPTS: &str = "SELECT registry, repository, tag, attempt, opened_at FRO
 const ENTER_ACT: &str = "INSERT INTO acts (registry, at, who, what, reason) VALUES ($1, $2, $3, $4, $5)";
 const ACTS: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE registry = $1 ORDER BY number";
 
+const ENTER_REGISTRIES: &str =
+    "INSERT INTO registries (name) SELECT u.name FROM unnest($1::text[]) AS u (name) ON CONFLICT (name) DO NOTHING";
+
 /// A PostgreSQL ledger that rows are entered into as they stand.
 pub struct Target {
     pool: Pool,
+    timeout: Duration,
 }
 
 impl Target {
     /// Connects, and brings the schema to this version.
     pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
-        Ok(Self { pool: open::open(settings).await? })
+        Ok(Self { pool: open::open(settings).await?, timeout: settings.timeout })
+    }
+
+    /// Lets the ledger speak of these registries.
+    pub async fn enter_registries(&self, names: &[String]) -> Result<(), LedgerError> {
+        self.write(async |connection| Ok(connection.change(ENTER_REGISTRIES, &[(&names, Type::TEXT_ARRAY)]).await.map(|_| ())?))
+            .await
     }
 
     /// Enters the rows whose keys are free; returns how many.
@@ -172,7 +183,7 @@ impl Target {
 
     /// One transaction, tried again where the server says that nothing of it is there.
     async fn write<T>(&self, operation: impl AsyncFn(&Connection) -> Result<T, Failure>) -> Result<T, LedgerError> {
-        let mut tries = Tries::within(self.pool.manager().settings.timeout);
+        let mut tries = Tries::within(self.timeout);
         loop {
             let outcome = async {
                 let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;
@@ -187,7 +198,7 @@ impl Target {
     }
 
     async fn read<T>(&self, operation: impl AsyncFn(&Connection) -> Result<T, Failure>) -> Result<T, LedgerError> {
-        let mut tries = Tries::within(self.pool.manager().settings.timeout);
+        let mut tries = Tries::within(self.timeout);
         loop {
             let outcome = async {
                 let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;

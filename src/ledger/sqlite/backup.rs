@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::OpenError;
 use super::open::{connect, explain, reader};
+use crate::failpoint::failpoint;
 
 /// Pages of one step, after which the progress is told: a MiB.
 const STEP: i32 = 256;
@@ -65,6 +66,7 @@ pub fn backup(ledger: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
     let copy = File::open(&unfinished.0).map_err(stored)?;
     copy.sync_all().map_err(stored)?;
     let bytes = copy.metadata().map_err(stored)?.len();
+    failpoint!("ledger-copied");
     if to.symlink_metadata().is_ok() {
         return Err(BackupError::Exists { to: to.to_owned() });
     }

@@ -11,7 +11,7 @@ const ATTEMPTS: &str = "SELECT registry, repository, tag, attempt, opened_at FRO
 const ACTS: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE number > ?1 ORDER BY number LIMIT ?2";
 
 const ACTS_OF: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE registry = ?1 ORDER BY number";
-const REGISTRIES: &str = "SELECT registry FROM tags UNION SELECT registry FROM acts ORDER BY registry";
+const REGISTRIES: &str = "SELECT name FROM registries UNION SELECT registry FROM tags UNION SELECT registry FROM acts ORDER BY 1";
 const COUNT: &str = "SELECT (SELECT count(*) FROM tags) + (SELECT count(*) FROM attempts) + (SELECT count(*) FROM acts)";
 
 /// Tags behind `after`; with the default of it, from the first on.
@@ -53,7 +53,7 @@ pub(super) fn acts_of(connection: &Connection, registry: &str) -> rusqlite::Resu
     statement.query_map(params![registry], act)?.collect()
 }
 
-/// Every registry that a row speaks of.
+/// Every registry that the ledger speaks of, in this version's schema.
 pub(super) fn registries(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare_cached(REGISTRIES)?;
     statement.query_map([], |row| row.get(0))?.collect()

@@ -1,6 +1,8 @@
 //! The commands that look at the ledger and change it by hand, beside a proxy that runs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -12,7 +14,6 @@ use pushonce::ledger::sqlite::SqliteLedger;
 use pushonce::ledger::{Claimed, Ledger, TagKey};
 use pushonce::oci::{Algorithm, Digest, RepositoryName, Tag};
 use rusqlite::Connection;
-use tempfile::TempDir;
 
 use crate::harness::process::eventually;
 use crate::harness::run::{Run, run};
@@ -29,10 +30,9 @@ pub(super) fn release(proxy: &Pushonce, reference: &str) -> Run {
     operate(proxy, &["release-claim", reference, "--reason", "the build is gone"])
 }
 
-fn verify(file: &Path) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
-    command.args(["ledger", "verify"]).arg(file);
-    run(command, "this package", file.parent().expect("a directory"))
+pub(super) fn command_with(mut command: Command, failpoints: &str) -> Command {
+    command.env("FAILPOINTS", failpoints);
+    command
 }
 
 pub(super) fn ledger_of(proxy: &Pushonce) -> PathBuf {
@@ -187,152 +187,32 @@ fn no_command_makes_a_ledger_or_changes_an_older_one() {
     assert_eq!(fs::read(&file).expect("the ledger"), older);
 }
 
+/// Somebody who may not read the ledger is told so.
 #[test]
-fn a_backup_of_a_running_proxy_is_restored() {
+fn a_ledger_that_may_not_be_read_or_written_is_said() {
+    assert!(rustix::process::geteuid().is_root(), "another user is taken on: run the tests as root");
+    const NOBODY: u32 = 65534;
     let registry = Registry::start();
-    let mut proxy = Pushonce::in_front_of(&registry.url()).start();
-    let image = Image::random();
-    for number in 0..50 {
-        proxy.push(&format!("web:1.0.{number}"), &image).expect_created();
-    }
-    let copy = proxy.directory().join("copy.db");
-    let name = copy.to_str().expect("a path");
-    let copied = thread::scope(|scope| {
-        let pushing = scope.spawn(|| {
-            for number in 0..50 {
-                proxy.push(&format!("web:2.0.{number}"), &image).expect_created();
-            }
-        });
-        let copied = operate(&proxy, &["ledger", "backup", name]).expect_success();
-        pushing.join().expect("the pusher");
-        copied
-    });
-    let words: Vec<&str> = copied.stdout.split_whitespace().collect();
-    let (tags, bytes) = (words[1].parse::<u64>().expect("a number"), words[3].parse::<u64>().expect("a number"));
-    assert!((50..=100).contains(&tags), "{copied}");
-    assert_eq!(bytes, fs::metadata(&copy).expect("the copy").len());
-    assert_eq!(copied.stdout, format!("{name}: {tags} tags, {bytes} bytes\n"));
-    assert_eq!(copied.stderr, "", "no bar where there is no terminal");
-    let sound = verify(&copy).expect_success();
-    assert!(
-        sound.stdout.starts_with(&format!("{name} is sound: schema ")) && sound.stdout.contains(&format!(" {tags} tags, ")),
-        "{sound}"
-    );
-    let left: Vec<String> = fs::read_dir(proxy.directory())
-        .expect("the directory")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("copy.db"))
-        .collect();
-    assert_eq!(left, ["copy.db"]);
-
-    proxy.terminate();
-    fs::rename(&copy, ledger_of(&proxy)).expect("restored");
-    operate(&proxy, &["ledger", "accept", "--reason", "a backup"]).expect_success();
-    proxy.restart();
-    proxy.push("web:1.0.7", &Image::random()).expect_refused();
-    proxy.push("web:1.0.7", &image).expect_created();
-}
-
-#[test]
-fn a_backup_never_takes_the_place_of_anything() {
-    let registry = Registry::start();
-    let proxy = Pushonce::in_front_of(&registry.url()).start();
-    let directory = TempDir::new().expect("a directory");
-    let at = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
-    fs::write(at("there.db"), "precious").expect("written");
-    std::os::unix::fs::symlink("nowhere", at("link.db")).expect("a link");
-    for (to, words) in [
-        (at("there.db"), "exists already and was left as it is; name a new file"),
-        (at("link.db"), "exists already"),
-        (at(""), "is a directory; name a file in it"),
-        (at("none/copy.db"), "has no directory to be in: create "),
-        (ledger_of(&proxy).to_str().expect("a path").to_owned(), "exists already"),
-    ] {
-        let refused = operate(&proxy, &["ledger", "backup", &to]).expect_said(words);
+    let mut proxy = Pushonce::start(&registry);
+    proxy.push("web:1.4.0", &Image::random()).expect_created();
+    assert!(proxy.terminate().success());
+    let program = proxy.directory().join("pushonce");
+    // The build may lie where others cannot go.
+    fs::copy(env!("CARGO_BIN_EXE_pushonce"), &program).expect("a copy of the program");
+    fs::set_permissions(proxy.directory(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(arguments).args(["--config", "pushonce.toml"]).current_dir(proxy.directory()).uid(NOBODY).gid(NOBODY);
+        run(command, "this package", proxy.directory())
+    };
+    let before = fs::read(ledger_of(&proxy)).expect("the ledger");
+    let release = ["release-claim", "web:1.4.0", "--reason", "gone"];
+    let refused = as_nobody(&release).expect_said("let this process write to it and to its directory");
+    assert_eq!(refused.status.code(), Some(1), "{refused}");
+    fs::set_permissions(ledger_of(&proxy), fs::Permissions::from_mode(0o600)).expect("permissions");
+    for arguments in [&release[..], &["ledger", "acts"], &["ledger", "verify"], &["ledger", "backup", "copy.db"]] {
+        let refused = as_nobody(arguments).expect_said("check its permissions");
         assert_eq!(refused.status.code(), Some(1), "{refused}");
     }
-    assert_eq!(fs::read_to_string(at("there.db")).expect("readable"), "precious");
-    assert_eq!(fs::read_dir(directory.path()).expect("the directory").count(), 2, "something was left");
-    proxy.push("web:1.4.0", &Image::random()).expect_created();
-}
-
-/// A file system that is too small for the copy; unmounted when dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> Self {
-        assert!(rustix::process::geteuid().is_root(), "a small file system is mounted: run the tests as root");
-        let disk = Self(TempDir::new().expect("a directory"));
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(disk.0.path()).status();
-        assert!(mounted.expect("mount runs").success());
-        disk
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
-
-#[test]
-fn a_full_disk_leaves_no_part_of_a_backup() {
-    let registry = Registry::start();
-    let proxy = Pushonce::in_front_of(&registry.url()).setting("ledger.reconcile_interval = \"0s\"").start();
-    leave_open(&proxy, (0..400).map(|number| format!("1.0.{number}")));
-    let disk = SmallDisk::mount();
-    let copy = disk.0.path().join("copy.db");
-    let failed = operate(&proxy, &["ledger", "backup", copy.to_str().expect("a path")]).expect_said("cannot be written to");
-    assert_eq!(failed.status.code(), Some(1), "{failed}");
-    failed.expect_said("the space on its disk: database or disk is full");
-    assert_eq!(fs::read_dir(disk.0.path()).expect("the directory").count(), 0, "a part was left");
-}
-
-#[test]
-fn what_is_wrong_with_a_ledger_is_said() {
-    let registry = Registry::start();
-    let mut proxy = Pushonce::in_front_of(&registry.url()).start();
-    for number in 0..60 {
-        proxy.push(&format!("web:1.0.{number}"), &Image::random()).expect_created();
-    }
-    assert!(proxy.terminate().success());
-    let file = ledger_of(&proxy);
-    let whole = fs::read(&file).expect("the ledger");
-    verify(&file).expect_success();
-    let insert = "INSERT INTO tags VALUES ('default', 'web', '9.9.9', 'sha256:xyz', 'sealed', 'pushed', 1, 1)";
-    let change = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '''open'', ', '') WHERE name = 'tags_start_afresh'";
-    for (sql, words) in [
-        ("DROP TRIGGER tags_stay_burnt", "trigger tags_stay_burnt is missing"),
-        (change, "trigger tags_start_afresh was changed: CREATE TRIGGER"),
-        ("CREATE TABLE notes (text TEXT)", "table notes is not pushonce's"),
-        (insert, "web:9.9.9 of registry `default`: `sha256:xyz` is not a digest"),
-        (
-            "INSERT INTO attempts SELECT registry, repository, tag, zeroblob(16), 1 FROM tags LIMIT 1",
-            "only an open claim has attempts",
-        ),
-    ] {
-        fs::write(&file, &whole).expect("written");
-        let done = Connection::open(&file).expect("the file").execute_batch(sql);
-        match done {
-            Ok(()) => {}
-            Err(refused) => {
-                assert!(refused.to_string().contains(words), "{refused}");
-                continue;
-            }
-        }
-        let found = operate(&proxy, &["ledger", "verify"]).expect_said(words);
-        assert_eq!((found.status.code(), found.stdout.as_str()), (Some(1), ""), "{found}");
-        found.expect_said("restore a backup");
-    }
-
-    let mut damaged = whole.clone();
-    let middle = damaged.len() / 2 / 4096 * 4096;
-    damaged[middle..middle + 64].fill(0xA5);
-    fs::write(&file, &damaged).expect("written");
-    let found = verify(&file).expect_said("damaged");
-    assert_eq!(found.status.code(), Some(1), "{found}");
-    assert_eq!(fs::read(&file).expect("the ledger"), damaged, "it was changed");
-
-    fs::write(&file, "release notes\n".repeat(1000)).expect("written");
-    verify(&file).expect_said("is not a ledger, nor any SQLite database");
+    assert_eq!(fs::read(ledger_of(&proxy)).expect("the ledger"), before);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::ledger_commands::{leave_open, ledger_of, operate, release, tamper};
+use super::ledger_commands::{command_with, leave_open, ledger_of, operate, release, tamper};
 use crate::harness::postgres::Postgres;
 use crate::harness::process::eventually;
 use crate::harness::run::{Run, run};
@@ -84,6 +84,7 @@ impl Stage {
                 "SELECT registry, at, who, what, reason FROM acts ORDER BY registry, number",
                 "SELECT registry, at, who, what, reason FROM acts ORDER BY registry, number",
             ),
+            ("SELECT name FROM registries ORDER BY name", "SELECT name FROM registries ORDER BY name"),
         ] {
             let mut statement = file.prepare(here).expect("a statement");
             let columns = statement.column_count();
@@ -103,11 +104,6 @@ impl Stage {
             assert_eq!(found, rows, "{here}");
         }
     }
-}
-
-fn command_with(mut command: Command, failpoints: &str) -> Command {
-    command.env("FAILPOINTS", failpoints);
-    command
 }
 
 #[test]
