@@ -17,7 +17,8 @@ macro_rules! failpoint {
 pub(crate) use failpoint;
 
 /// Every failpoint, in the order in which a push, a roll-forward (which begins in the
-/// background with `gate-reconciling`), an adoption and a delete pass them.
+/// background with `gate-reconciling`), an adoption and a delete pass them; and those
+/// of each write of the ledger, before and after its commit.
 pub const ALL: &[&str] = &[
     "gate-stored",
     "gate-claimed",
@@ -30,6 +31,8 @@ pub const ALL: &[&str] = &[
     "gate-rolled",
     "gate-adopting",
     "gate-deleted",
+    "ledger-committing",
+    "ledger-committed",
 ];
 
 /// Reads `FAILPOINTS` for as long as the value lives. Does nothing in a release.

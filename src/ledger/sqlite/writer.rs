@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::Books;
+use crate::failpoint::failpoint;
 use crate::ledger::LedgerError;
 
 /// How many operations share one transaction at most. Bounds how long the first
@@ -161,7 +162,10 @@ fn transact(books: &Books<'_>, batch: &mut [Box<dyn Job>]) -> Result<(), String>
         }
         run("RELEASE operation")?;
     }
-    run("COMMIT")
+    failpoint!("ledger-committing");
+    run("COMMIT")?;
+    failpoint!("ledger-committed");
+    Ok(())
 }
 
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

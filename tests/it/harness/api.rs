@@ -123,6 +123,11 @@ impl Api {
         self.on_manifest("DELETE", name).send()
     }
 
+    /// The same for a server that may break off: an error means no answer.
+    pub fn try_delete(&self, name: &str) -> io::Result<Exchange> {
+        self.on_manifest("DELETE", name).try_send()
+    }
+
     /// The digest that a tag points at, if it exists. docker-registry answers 500
     /// while it writes the tag, so it is asked until it can say.
     #[track_caller]

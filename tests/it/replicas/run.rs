@@ -1,0 +1,297 @@
+//! One run: clients, kills, then a time in which all is well, and then the questions.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::{Value, json};
+
+use crate::harness::Registry;
+use crate::harness::api::Api;
+use crate::harness::exchange::Exchange;
+use crate::harness::image::{Image, Manifest, sha256};
+
+use super::cluster::Cluster;
+use super::history::{Asked, History, Wrongs, is_linearizable, wrongs};
+use super::plan::{Action, CONTENTS, Kill, PROBE, Plan, TAGS, Victim};
+use super::spec::{Content, Op, Ret, Tag};
+use super::tally::Tally;
+
+/// How long a tag may stay undecided once all is well.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// What is pushed, and where.
+struct Contents {
+    repository: String,
+    images: Vec<Image>,
+    digests: Vec<String>,
+}
+
+impl Contents {
+    /// Manifests over blobs that are in the registry.
+    fn new(registry: &Api) -> Self {
+        let repository = format!("runs/{}", RUNS.fetch_add(1, Ordering::Relaxed));
+        let base = Image::random();
+        for blob in &base.blobs {
+            registry.upload_blob(&repository, blob).expect_created();
+        }
+        let image = |number: usize| {
+            let mut manifest: Value = serde_json::from_slice(&base.manifest.bytes).expect("a manifest");
+            manifest["annotations"] = json!({"com.example.content": number.to_string()});
+            let manifest = Manifest::new(&base.manifest.media_type, manifest.to_string().as_bytes());
+            Image { manifest, blobs: Vec::new(), children: Vec::new() }
+        };
+        let images: Vec<Image> = (0..CONTENTS).map(image).collect();
+        let digests = images.iter().map(Image::digest).collect();
+        Self { repository, images, digests }
+    }
+
+    fn tag(&self, tag: usize) -> String {
+        format!("{}:{}", self.repository, TAGS[tag].name)
+    }
+
+    fn manifest(&self, content: Content) -> String {
+        format!("{}@{}", self.repository, self.digests[content])
+    }
+
+    /// Which content a digest, or the beginning of one, names.
+    fn named(&self, digest: &str) -> Content {
+        self.digests.iter().position(|other| other.starts_with(digest)).unwrap_or_else(|| panic!("nobody pushed {digest}"))
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    contents: Contents,
+    cluster: Cluster,
+    history: History,
+    started: AtomicUsize,
+    tally: std::sync::Mutex<Tally>,
+}
+
+/// Makes a run. An error is all that is needed to understand it, and to make it again.
+pub fn run(plan: &Plan, registry: &Registry) -> Result<Tally, String> {
+    let contents = Contents::new(registry);
+    let history = History::default();
+    if let Some((tag, content)) = plan.there_before {
+        let asked = history.ask(tag, Op::Push(content));
+        registry.push(&contents.tag(tag), &contents.images[content]).expect_created();
+        history.answer(asked, Some(Ret::Accepted), "pushed to the registry itself");
+    }
+    let cluster = Cluster::start(plan, registry);
+    let run = Run { plan, contents, cluster, history, started: AtomicUsize::new(0), tally: std::sync::Mutex::default() };
+    thread::scope(|scope| {
+        let run = &run;
+        scope.spawn(|| run.cluster.keep_alive(plan.point));
+        let clients: Vec<_> = (0..plan.clients.len()).map(|client| scope.spawn(move || run.be_client(client))).collect();
+        let ended: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
+        run.cluster.end();
+        ended.into_iter().for_each(|client| client.expect("a client's thread"));
+    });
+    run.cluster.heal();
+    let failures = run.judge();
+    let mut tally = run.tally.into_inner().expect("the tally");
+    tally.runs = 1;
+    tally.operations = run.history.len();
+    tally.faults = run.cluster.faults();
+    tally.kills = run.cluster.kills();
+    if failures.is_empty() {
+        return Ok(tally);
+    }
+    let history = (0..TAGS.len()).flat_map(|tag| run.history.of_tag(tag)).map(|entry| entry.to_string()).collect::<Vec<_>>();
+    Err(format!("{}\n{failures:#?}\n{}\n{plan:?}\n{}", plan.replay(), history.join("\n"), run.cluster.logs().join("\n----\n")))
+}
+
+impl Run<'_> {
+    fn be_client(&self, client: usize) {
+        for (replica, action) in &self.plan.clients[client] {
+            let number = self.started.fetch_add(1, Ordering::Relaxed);
+            for Kill { what, .. } in self.plan.kills.iter().filter(|kill| kill.after == number) {
+                match what {
+                    Victim::Replica(replica) => self.cluster.kill(*replica),
+                    Victim::Database => {}
+                }
+            }
+            let (api, who) = (self.cluster.replica(*replica), format!("client {client} at replica {replica}"));
+            match *action {
+                Action::Push { tag, content } => drop(self.push(api, tag, content, &who)),
+                Action::Pull { tag } => drop(self.pull(api, tag, &who)),
+                Action::Delete { content } => self.delete(api, content, &who),
+            }
+        }
+    }
+
+    fn push(&self, api: &Api, tag: usize, content: Content, who: &str) -> (Option<Ret>, String) {
+        let asked = self.history.ask(tag, Op::Push(content));
+        let answer = api.try_push(&self.contents.tag(tag), &self.contents.images[content]);
+        let (ret, said) = match &answer {
+            Ok(answer) if answer.status == 201 => (Some(Ret::Accepted), String::new()),
+            Ok(answer) if answer.status == 409 => {
+                let message = answer.expect_refused();
+                (Some(self.refusal(&message)), message)
+            }
+            other => (None, words(other)),
+        };
+        self.answered(asked, "push", ret, &format!("{who}: {said}"));
+        (ret, said)
+    }
+
+    fn refusal(&self, message: &str) -> Ret {
+        if message.contains("it was deleted on") {
+            return Ret::RefusedBurnt;
+        }
+        match message.split_once("it means ").and_then(|(_, rest)| rest.split_once('…')) {
+            Some((digest, _)) => Ret::Refused(self.contents.named(digest)),
+            None => Ret::RefusedUnnamed,
+        }
+    }
+
+    fn pull(&self, api: &Api, tag: usize, who: &str) -> Option<Ret> {
+        let asked = self.history.ask(tag, Op::Pull);
+        let answer = api.try_pull(&self.contents.tag(tag));
+        let ret = match &answer {
+            Ok(answer) if answer.status == 200 => Some(Ret::Pulled(self.contents.named(&sha256(&answer.body)))),
+            Ok(answer) if answer.status == 404 => Some(Ret::NotFound),
+            _ => None,
+        };
+        self.answered(asked, "pull", ret, &format!("{who}: {}", words(&answer)));
+        ret
+    }
+
+    /// The delete of a manifest is one of every tag that may mean it.
+    fn delete(&self, api: &Api, content: Content, who: &str) {
+        let concerned = (0..TAGS.len()).filter(|tag| TAGS[*tag].contents.contains(&content));
+        let ask = |tag: usize| {
+            let burn = TAGS[tag].may_be_deleted.then(|| self.history.ask(tag, Op::Burn(content)));
+            (self.history.ask(tag, Op::TakeAway(content)), burn)
+        };
+        let asked: Vec<_> = concerned.map(ask).collect();
+        let answer = api.try_delete(&self.contents.manifest(content));
+        let who = format!("{who}: {}", words(&answer));
+        let status = answer.as_ref().map_or(0, |answer| answer.status);
+        self.count("delete", if status == 0 { "no answer".to_owned() } else { status.to_string() });
+        for (take_away, burn) in asked {
+            match status {
+                202 => {
+                    self.history.answer(take_away, Some(Ret::Done), &who);
+                    burn.map(|burn| self.history.answer(burn, Some(Ret::Done), &who));
+                }
+                // Refused, it has changed nothing, or put back what it took.
+                405 => self.history.answer_and(take_away, Ret::Done, &who, Op::PutBack(content)),
+                _ => {
+                    self.history.answer(take_away, None, &who);
+                    burn.map(|burn| self.history.answer(burn, None, &who));
+                }
+            }
+        }
+    }
+
+    fn answered(&self, asked: Asked, what: &str, ret: Option<Ret>, words: &str) {
+        let kind = match ret {
+            None => "unknown".to_owned(),
+            Some(ret) => format!("{ret:?}").split('(').next().unwrap_or_default().to_owned(),
+        };
+        self.count(what, kind);
+        self.history.answer(asked, ret, words);
+    }
+
+    fn count(&self, what: &str, kind: String) {
+        *self.tally.lock().expect("the tally").answers.entry(format!("{what} {kind}")).or_default() += 1;
+    }
+
+    /// Now that all is well: what is decided, what every replica says, what the ledger
+    /// has, and whether all that was told fits together.
+    fn judge(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        let mut seen = Vec::new();
+        for tag in 0..TAGS.len() {
+            failures.extend(self.decide(tag).err());
+            let pulls: Vec<_> = (0..self.plan.replicas).map(|replica| self.pull_patiently(replica, tag)).collect();
+            if pulls.iter().any(|pulled| *pulled != pulls[0] || pulled.is_none()) {
+                failures.push(format!("the replicas pull {}: {pulls:?}", TAGS[tag].name));
+            }
+            seen.push(pulls[0]);
+        }
+        for (tag, row) in self.rows().into_iter().enumerate() {
+            let name = TAGS[tag].name;
+            let last = match (row.clone(), seen[tag]) {
+                (Some((state, content)), Some(Ret::Pulled(pulled))) if state == "sealed" && content == pulled => {
+                    Tag::Sealed(content)
+                }
+                (Some((state, content)), Some(Ret::NotFound)) if state == "sealed" && TAGS[tag].may_be_deleted => {
+                    Tag::Gone(content)
+                }
+                (Some((state, content)), Some(Ret::NotFound)) if state == "burnt" => Tag::Burnt(content),
+                other => {
+                    failures.push(format!("the ledger and the pulls of {name} differ: {other:?}"));
+                    continue;
+                }
+            };
+            let entries = self.history.of_tag(tag);
+            let wrongs = wrongs(&entries, last);
+            if wrongs != Wrongs::default() {
+                failures.push(format!("{name} is {last:?}: {wrongs:?}"));
+            }
+            if !is_linearizable(&entries) {
+                failures.push(format!("no one tag can have answered as {name}"));
+            }
+            self.tally.lock().expect("the tally").wrongs += wrongs;
+        }
+        failures
+    }
+
+    /// Pushes what nobody has pushed until the tag is decided. A claim whose content a
+    /// delete took away is decided by nothing but the same bytes.
+    fn decide(&self, tag: usize) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        let others = TAGS[tag].contents.iter().copied().cycle();
+        for other in others {
+            let (ret, said) = self.push(self.cluster.directly(0), tag, PROBE, "at the end");
+            match ret {
+                Some(_) => return Ok(()),
+                None if said.contains("does not hold any more") => {
+                    drop(self.push(self.cluster.directly(0), tag, other, "at the end"))
+                }
+                None => thread::sleep(Duration::from_millis(50)),
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{} stays undecided: {said}", TAGS[tag].name));
+            }
+        }
+        unreachable!("contents in a circle")
+    }
+
+    fn pull_patiently(&self, replica: usize, tag: usize) -> Option<Ret> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let pulled = self.pull(self.cluster.directly(replica), tag, &format!("at the end, replica {replica}"));
+            if pulled.is_some() || Instant::now() > deadline {
+                return pulled;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// State and content of every tag in the ledger.
+    fn rows(&self) -> Vec<Option<(String, Content)>> {
+        let directories = self.cluster.stop();
+        let ledger = Connection::open(directories[0].join("ledger.db")).expect("the ledger's file");
+        let sql = "SELECT state, digest FROM tags WHERE repository = ?1 AND tag = ?2";
+        let row = |tag: &super::plan::Target| {
+            let columns = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+            let found = ledger.query_row(sql, [&self.contents.repository, tag.name], columns).optional();
+            found.expect("a row of the ledger").map(|(state, digest)| (state, self.contents.named(&digest)))
+        };
+        TAGS.iter().map(row).collect()
+    }
+}
+
+fn words(answer: &std::io::Result<Exchange>) -> String {
+    match answer {
+        Ok(answer) => format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)])),
+        Err(error) => format!("no answer: {error}"),
+    }
+}
