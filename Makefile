@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo fuzz lint lint-format build clean
+.PHONY: help test soak bench-ledger demo fuzz lint lint-format build clean
 
 CARGO ?= cargo
 
@@ -15,6 +15,16 @@ demo: ## see it work: a registry, pushonce before it, a release pushed twice (KE
 test: ## install what is missing and run all tests (as root, for docker's daemon)
 	scripts/install-deps.sh test
 	$(CARGO) test --locked
+
+soak: ## the long runs: every state of the model, and ten thousand simulated seeds
+	scripts/install-deps.sh test
+	SOAK=1 $(CARGO) test --locked --test model everything_at_once -- --nocapture
+	SIMULATION_SEEDS=$(or $(SEEDS),10000) $(CARGO) test --locked --lib simulation -- --nocapture
+	REPLICAS_SEEDS=$(or $(RUNS),100) $(CARGO) test --locked --test it replicas -- --nocapture
+
+bench-ledger: ## how much the ledger does in a second, and with ten million tags, or: make bench-ledger TAGS=100000
+	scripts/install-deps.sh test
+	TAGS=$(TAGS) $(CARGO) bench --locked --bench ledger
 
 fuzz: ## fuzz every target for a minute, or: make fuzz SECONDS=3600 TARGET=wire
 	scripts/install-deps.sh fuzz

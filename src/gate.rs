@@ -37,7 +37,6 @@ use self::caller::{Account, Caller};
 use self::decision::Decision;
 use self::drift::DriftWatch;
 use self::intent::{Intent, Kind, Pass};
-use self::known::Known;
 use self::locks::Locks;
 use self::needs::NeedsCache;
 use self::rights::Rights;
@@ -53,6 +52,7 @@ use crate::upstream::body::{IdleLimit, RequestBody};
 use crate::upstream::{Outgoing, Upstream};
 
 pub use self::classify::classify;
+pub use self::known::Known;
 pub use self::reconcile::Reconciler;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -33,13 +33,6 @@ pub struct TagKey {
     pub tag: Tag,
 }
 
-impl Act {
-    /// A claim ended by hand.
-    fn release(key: &TagKey, digest: &Digest, who: &str, reason: &str, at: Timestamp) -> Self {
-        Self { at, who: who.to_owned(), what: format!("release-claim {key} {digest}"), reason: reason.to_owned() }
-    }
-}
-
 impl fmt::Display for TagKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.repository, self.tag)
@@ -100,6 +93,13 @@ pub struct Act {
     /// What was done, such as `release-claim web:1.4.0 sha256:…`.
     pub what: String,
     pub reason: String,
+}
+
+impl Act {
+    /// A claim ended by hand.
+    fn release(key: &TagKey, digest: &Digest, who: &str, reason: &str, at: Timestamp) -> Self {
+        Self { at, who: who.to_owned(), what: format!("release-claim {key} {digest}"), reason: reason.to_owned() }
+    }
 }
 
 /// The right to point one tag at one digest, and the duty to say how it went.
@@ -178,6 +178,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// lifted row is claimed afresh: its old digest binds nobody.
     async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError>;
 
+    /// Adds `attempt` to a claim that is open for the digest: for who finishes what
+    /// another began. `None`, with nothing changed, where no claim is open for it: what
+    /// was freed meanwhile is not claimed again.
+    async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError>;
+
     /// Seals the tag and ends every attempt. Also succeeds when another attempt
     /// for the same digest has sealed it before. If the row is gone, burnt,
     /// lifted or bound to another digest: [`LedgerError::ClaimLost`], and the
@@ -206,9 +211,10 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// one, or be burnt. A lifted row is adopted afresh.
     async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError>;
 
-    /// Turns a sealed or open row into a tombstone, for good. Returns whether
-    /// there was a row to burn (a row that is burnt already counts).
-    async fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError>;
+    /// Turns a sealed or open row for `digest` into a tombstone, for good. Returns
+    /// whether the tag is burnt now and meant these bytes (also where it was burnt
+    /// before); otherwise nothing is changed.
+    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError>;
 
     /// Marks an open or sealed row as lifted and ends its attempts. A tombstone
     /// stays. Returns whether a row was lifted.

@@ -162,6 +162,11 @@ impl Refusal {
         Self::Undecided(format!("the registry answered a write with {}", response.status()))
     }
 
+    /// A row that others change while a request is about to.
+    pub fn changing(key: &TagKey) -> Self {
+        Self::Undecided(format!("the row of {key} changed faster than it could be claimed"))
+    }
+
     /// The verdict as metrics and logs name it.
     pub fn verdict(&self) -> &'static str {
         match self {

@@ -69,7 +69,7 @@ impl Gate {
                     return Err(Refusal::of_registry(response));
                 }
                 decision.accepted();
-                self.burn(caller, key, &verdict, &record).await?;
+                self.burn_tag(caller, key, &verdict, record).await?;
                 decision.verdict("deleted");
                 Ok(response.map(Into::into))
             }
@@ -236,13 +236,31 @@ impl Gate {
         self.adopt(caller, key, &found).await.map(Some)
     }
 
-    async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, record: &Record) -> Result<(), Refusal> {
+    /// The tag itself is gone from the registry, so it is burnt whatever it means by
+    /// now: what was open before the delete may have been finished with other bytes.
+    async fn burn_tag(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, seen: Record) -> Result<(), Refusal> {
+        let mut standing = Some(seen);
+        for _ in 0..4 {
+            let Some(record) = standing else { return Ok(()) };
+            if self.burn(caller, key, verdict, &record).await? {
+                return Ok(());
+            }
+            standing = self.metrics.ledger("lookup", self.ledger.lookup(key)).await?;
+        }
+        Err(Refusal::changing(key))
+    }
+
+    /// Burns a tag that means what `record` says. Whether it did: where it means other
+    /// bytes by now, it is left alone.
+    async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, record: &Record) -> Result<bool, Refusal> {
         failpoint!("gate-deleted");
         let now = self.clock.now();
-        self.metrics.ledger("burn", self.ledger.burn(key, now)).await?;
-        self.known.burnt(key, record, now);
-        tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");
-        Ok(())
+        let is_burnt = self.metrics.ledger("burn", self.ledger.burn(key, &record.digest, now)).await?;
+        if is_burnt {
+            self.known.burnt(key, record, now);
+            tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");
+        }
+        Ok(is_burnt)
     }
 
     async fn forward_delete<T>(&self, caller: &Caller, delete: &Delete<T>) -> Result<Answer, Refusal> {

@@ -49,7 +49,8 @@ impl Gate {
     ) -> Result<(), Refusal> {
         if record.state == State::Open && !record.digest.names(&content.bytes) {
             record = match self.roll_forward(caller, &judged.key, &record.digest).await {
-                Ok(record) => record,
+                Ok(Some(record)) => record,
+                Ok(None) => return Ok(()),
                 Err(unfinished) => {
                     let refusal = unfinished.into();
                     return Err(self.unless_denied(caller, &judged.key.repository, content, decision, refusal).await);
@@ -109,7 +110,7 @@ impl Gate {
                 }
             }
         }
-        Err(Refusal::Undecided(format!("the row of {} changed faster than it could be claimed", judged.key)))
+        Err(Refusal::changing(&judged.key))
     }
 
     /// Looks where the registry points each tag, after the claim: a tag that was
@@ -208,7 +209,8 @@ impl Gate {
             self.drift.settled(&judged.key);
         }
         failpoint!("gate-pointed");
-        if !sealed {
+        // What was sealed and pointed again may have been deleted meanwhile.
+        if !sealed || needs_pointing {
             self.confirm(claim).await?;
         }
         failpoint!("gate-confirmed");

@@ -30,6 +30,13 @@ impl Locks {
         guards
     }
 
+    /// For who binds a tag to manifests that others brought, while it may hold locks of
+    /// its own: to wait here could be for ever. `None` where one of them is being
+    /// deleted, or is about to be.
+    pub fn try_shared(&self, repository: &RepositoryName, manifests: &[&Digest]) -> Option<Vec<OwnedRwLockReadGuard<()>>> {
+        manifests.iter().map(|manifest| self.lock(repository, manifest).try_read_owned().ok()).collect()
+    }
+
     /// For a delete. Nobody holds more than one lock this way, so that no two wait
     /// for each other.
     pub async fn alone(&self, repository: &RepositoryName, manifest: &Digest) -> OwnedRwLockWriteGuard<()> {
@@ -79,6 +86,21 @@ mod tests {
         let delete = locks.alone(&web, &digest("child")).await;
         assert!(waits(locks.shared(&web, &[digest("child")])).await, "the push waits");
         drop(delete);
+    }
+
+    #[tokio::test]
+    async fn who_binds_a_manifest_that_is_being_deleted_is_told_at_once() {
+        let (locks, web) = (Locks::default(), RepositoryName::parse("web").expect("a name"));
+        let (a, b) = (digest("a"), digest("b"));
+        let binding = locks.try_shared(&web, &[&a, &b]).expect("nobody deletes them");
+        assert!(locks.try_shared(&web, &[&b, &a, &b]).is_some(), "two may bind");
+        assert!(waits(locks.alone(&web, &b)).await, "a delete waits for who binds");
+        drop(binding);
+        let delete = locks.alone(&web, &b).await;
+        assert!(locks.try_shared(&web, &[&a, &b]).is_none());
+        assert!(locks.try_shared(&web, &[&a]).is_some());
+        drop(delete);
+        assert!(locks.try_shared(&web, &[&a, &b]).is_some());
     }
 
     #[tokio::test]

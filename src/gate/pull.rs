@@ -12,7 +12,7 @@ use super::{Gate, warn};
 use crate::answer::Answer;
 use crate::clock::AttemptId;
 use crate::config::valid::WhenLedgerIsDown;
-use crate::ledger::{Claimed, Record, State};
+use crate::ledger::{Record, State};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
@@ -112,12 +112,13 @@ impl Gate {
     /// anywhere, and not there yet if it does not. A pull never points a tag.
     async fn settle_on_sight(&self, caller: &Caller, pull: &Pull, open: &Record) -> Result<Option<Digest>, Refusal> {
         let Some(found) = self.pointer(caller, &pull.key, Trust::Client).await? else { return Ok(None) };
-        let joining = self.ledger.claim(&pull.key, &open.digest, AttemptId::random(), self.clock.now());
-        let record = match self.metrics.ledger("claim", joining).await? {
-            Claimed::Granted(claim) => self.settle_with(caller, claim, &found).await?,
-            Claimed::AlreadySealed(_, record) | Claimed::Taken(record) => record,
+        let _no_delete_meanwhile = self.keep(&pull.key.repository, &[&open.digest])?;
+        let joining = self.ledger.join(&pull.key, &open.digest, AttemptId::random(), self.clock.now());
+        let record = match self.metrics.ledger("join", joining).await? {
+            Some(claim) => Some(self.settle_with(caller, claim, &found).await?),
+            None => self.metrics.ledger("lookup", self.ledger.lookup(&pull.key)).await?,
         };
-        Ok((record.state == State::Sealed).then_some(record.digest))
+        Ok(record.filter(|record| record.state == State::Sealed).map(|record| record.digest))
     }
 
     /// A deleted tag is not found, whatever the registry points it at; but whether

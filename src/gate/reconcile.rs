@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Gate;
 use super::rollforward::Unfinished;
 use crate::failpoint::failpoint;
-use crate::ledger::{OpenClaim, Record, State, TagKey};
+use crate::ledger::{OpenClaim, Record, TagKey};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
 
@@ -124,14 +124,8 @@ impl Gate {
     async fn finish_open(&self, claim: &OpenClaim) -> Result<Option<Record>, Unfinished> {
         let OpenClaim { key, digest, .. } = claim;
         let own = self.itself(RECONCILER, &key.repository).await?;
-        let _no_delete_meanwhile = self.locks.shared(&key.repository, std::slice::from_ref(digest)).await;
-        // The list may be old by now, and what was freed must not be claimed again.
-        let row = self.metrics.ledger("lookup", self.ledger.lookup(key)).await?;
-        if !row.is_some_and(|row| row.state == State::Open && row.digest == *digest) {
-            return Ok(None);
-        }
         failpoint!("gate-reconciling");
-        self.roll_forward(&own, key, digest).await.map(Some)
+        self.finish_claim(&own, key, digest).await
     }
 }
 

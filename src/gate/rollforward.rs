@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
+use tokio::sync::OwnedRwLockReadGuard;
 
 use super::Gate;
 use super::caller::{Account, Caller};
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
-use crate::ledger::{Claim, Claimed, LedgerError, Record, TagKey};
+use crate::ledger::{Claim, LedgerError, Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName};
 use crate::refusal::Refusal;
 use crate::upstream::{Access, Content, Fetched, Resolved, SignInError, Trust, UpstreamError, is_definite_rejection, is_denied};
@@ -31,20 +32,30 @@ enum Carried {
 }
 
 impl Gate {
+    /// Finishes an open claim for a push of other bytes, and returns what the tag means
+    /// then; `None` where it is free meanwhile.
+    pub(super) async fn roll_forward(&self, caller: &Caller, key: &TagKey, claimed: &Digest) -> Result<Option<Record>, Unfinished> {
+        if let Some(record) = self.finish_claim(caller, key, claimed).await? {
+            return Ok(Some(record));
+        }
+        match self.metrics.ledger("lookup", self.ledger.lookup(key)).await? {
+            Some(record) if record.state == State::Open => Err(Refusal::changing(key).into()),
+            standing => Ok(standing),
+        }
+    }
+
     /// Carries the open claim of `key` for `claimed` to its end with the caller's
     /// credentials, or with the gate's own where the registry denies a client the
-    /// tag, and returns what the tag means then.
-    pub(super) async fn roll_forward(&self, caller: &Caller, key: &TagKey, claimed: &Digest) -> Result<Record, Unfinished> {
-        let joining = self.ledger.claim(key, claimed, AttemptId::random(), self.clock.now());
-        let claim = match self.metrics.ledger("claim", joining).await? {
-            Claimed::Granted(claim) => claim,
-            Claimed::AlreadySealed(_, record) | Claimed::Taken(record) => return Ok(record),
-        };
+    /// tag. `None` where no claim is open for it any more.
+    pub(super) async fn finish_claim(&self, caller: &Caller, key: &TagKey, claimed: &Digest) -> Result<Option<Record>, Unfinished> {
+        let _no_delete_meanwhile = self.keep(&key.repository, &[claimed])?;
+        let joining = self.ledger.join(key, claimed, AttemptId::random(), self.clock.now());
+        let Some(claim) = self.metrics.ledger("join", joining).await? else { return Ok(None) };
         failpoint!("gate-joined");
         match self.carry(caller, claim).await? {
-            Carried::ToItsEnd(record) => Ok(record),
+            Carried::ToItsEnd(record) => Ok(Some(record)),
             Carried::Denied(claim, denial) if caller.account == Account::Client && self.upstream.has_service_account() => {
-                self.carry_as_itself(caller, claim, denial).await
+                self.carry_as_itself(caller, claim, denial).await.map(Some)
             }
             Carried::Denied(claim, denial) => {
                 self.withdraw(claim).await;
@@ -160,10 +171,18 @@ impl Gate {
 
     /// Ends a claim in favour of what the registry held before.
     pub(super) async fn yield_to(&self, caller: &Caller, claim: Claim, found: &Digest) -> Result<Record, Refusal> {
-        if let Err(refusal) = self.check_held(caller, claim.key(), found).await {
-            self.withdraw(claim).await;
-            return Err(refusal);
-        }
+        let kept = self.keep(&claim.key().repository, &[found]);
+        let held = match &kept {
+            Ok(_) => self.check_held(caller, claim.key(), found).await,
+            Err(_) => Ok(()),
+        };
+        let _no_delete_meanwhile = match (kept, held) {
+            (Ok(guards), Ok(())) => guards,
+            (Err(refusal), _) | (_, Err(refusal)) => {
+                self.withdraw(claim).await;
+                return Err(refusal);
+            }
+        };
         let key = claim.key().clone();
         let record = self.metrics.ledger("yield", self.ledger.yield_to(claim, found, self.clock.now())).await?;
         self.known.remember(&key, &record);
@@ -172,11 +191,22 @@ impl Gate {
 
     /// Enters a tag that the registry points at `found`.
     pub(super) async fn adopt(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Record, Refusal> {
+        let _no_delete_meanwhile = self.keep(&key.repository, &[found])?;
         self.check_held(caller, key, found).await?;
         failpoint!("gate-adopting");
         let record = self.metrics.ledger("adopt", self.ledger.adopt(key, found, self.clock.now())).await?;
         self.known.remember(key, &record);
         Ok(record)
+    }
+
+    /// Keeps manifests from being deleted while a tag is bound to them.
+    pub(super) fn keep(
+        &self,
+        repository: &RepositoryName,
+        manifests: &[&Digest],
+    ) -> Result<Vec<OwnedRwLockReadGuard<()>>, Refusal> {
+        let deleted = || Refusal::Undecided(format!("a manifest of {repository} that the tag may mean is being deleted"));
+        self.locks.try_shared(repository, manifests).ok_or_else(deleted)
     }
 
     /// A tag is bound for ever only to what the registry really has: one wrong

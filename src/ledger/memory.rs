@@ -89,6 +89,17 @@ impl Ledger for MemoryLedger {
         })
     }
 
+    async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, _now: Timestamp) -> Result<Option<Claim>, LedgerError> {
+        let mut rows = self.rows();
+        match rows.get_mut(key) {
+            Some(row) if row.record.state == State::Open && row.record.digest == *digest => {
+                row.attempts.insert(attempt);
+                Ok(Some(Claim { key: key.clone(), digest: digest.clone(), attempt }))
+            }
+            _ => Ok(None),
+        }
+    }
+
     async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
         let mut rows = self.rows();
         match rows.get_mut(&claim.key) {
@@ -139,9 +150,9 @@ impl Ledger for MemoryLedger {
         Ok(row.record.clone())
     }
 
-    async fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
+    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
         let mut rows = self.rows();
-        let Some(row) = rows.get_mut(key) else { return Ok(false) };
+        let Some(row) = rows.get_mut(key).filter(|row| row.record.digest == *digest) else { return Ok(false) };
         if row.record.state != State::Burnt {
             row.enter(State::Burnt, now);
         }

@@ -112,6 +112,11 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |books| books.claim(key, digest, attempt, now)).await
     }
 
+    async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError> {
+        let (key, digest) = (key.clone(), digest.clone());
+        self.writer.write(move |books| books.join(key, digest, attempt, now)).await
+    }
+
     async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
         self.writer.write(move |books| books.confirm(claim, now)).await
     }
@@ -130,9 +135,9 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |books| books.adopt(&key, &digest, now)).await
     }
 
-    async fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
-        let key = key.clone();
-        self.writer.write(move |books| books.burn(&key, now)).await
+    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
+        let (key, digest) = (key.clone(), digest.clone());
+        self.writer.write(move |books| books.burn(&key, &digest, now)).await
     }
 
     async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {

@@ -91,8 +91,8 @@ async fn lookup(ledger: &dyn Ledger, tag: &str) -> Option<Record> {
     ledger.lookup(&key(tag)).await.expect("an answer")
 }
 
-async fn burn(ledger: &dyn Ledger, tag: &str, now: i64) -> bool {
-    ledger.burn(&key(tag), at(now)).await.expect("an answer")
+async fn burn(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> bool {
+    ledger.burn(&key(tag), &digest(content), at(now)).await.expect("an answer")
 }
 
 async fn lift(ledger: &dyn Ledger, tag: &str, now: i64) -> bool {
@@ -125,6 +125,7 @@ macro_rules! run_on {
                 $store;
                 claims::a_free_tag_is_granted,
                 claims::equal_bytes_join_and_other_bytes_find_it_taken,
+                claims::joining_adds_an_attempt_to_an_open_claim_and_claims_nothing,
                 claims::a_sealed_tag_takes_its_own_bytes_only,
                 claims::withdrawing_frees_the_tag_when_nobody_else_tries,
                 claims::a_claim_whose_attempt_never_ended_stays,

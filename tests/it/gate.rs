@@ -4,6 +4,7 @@
 mod adoption;
 mod audit;
 mod delete;
+mod delete_races;
 mod known;
 mod multi_tag;
 mod pull;

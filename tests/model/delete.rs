@@ -100,7 +100,7 @@ fn pushes(stage: Stage, digest: Digest) -> bool {
         | Stage::Claim(pushed)
         | Stage::Look(Way::Push | Way::Repush, pushed)
         | Stage::Point(Way::Push | Way::Repush, pushed)
-        | Stage::Confirm(Way::Push, pushed)
+        | Stage::Confirm(Way::Push | Way::Repush, pushed)
         | Stage::Yield(Way::Push, pushed) => pushed == digest,
         _ => false,
     }

@@ -32,6 +32,11 @@ impl Protocol {
         Claimed::Granted
     }
 
+    /// `Ledger::join`: whether the claim is still open for the digest, and joined.
+    pub fn ledger_join(&self, world: &mut World, who: usize, digest: Digest) -> bool {
+        world.row == Row::Open(digest) && matches!(self.ledger_claim(world, who, digest), Claimed::Granted)
+    }
+
     /// `Ledger::confirm`: whether the claim led to a sealed row.
     pub fn ledger_confirm(&self, world: &mut World, who: usize, digest: Digest) -> bool {
         if self.awaits(world, who, digest) {

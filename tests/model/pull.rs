@@ -1,7 +1,6 @@
 //! A pull by tag: `src/gate/pull.rs`.
 
 use super::invariants::PULLS;
-use super::ledger::Claimed;
 use super::protocol::Protocol;
 use super::push::tell;
 use super::witness::Event;
@@ -44,11 +43,11 @@ impl Protocol {
                 // The next pull serves what the row says.
                 world.end(who);
             }
-            Stage::Settle { open, found } => match self.ledger_claim(world, who, open) {
-                Claimed::Granted if found == open => world.go(who, Stage::Confirm(Way::Roll, open)),
-                Claimed::Granted if world.stored.has(found) => world.go(who, Stage::Yield(Way::Roll, open)),
-                Claimed::Granted => world.go(who, Stage::Withdraw(open)),
-                Claimed::AlreadySealed | Claimed::Taken(_) => world.end(who),
+            Stage::Settle { open, found } => match self.ledger_join(world, who, open) {
+                true if found == open => world.go(who, Stage::Confirm(Way::Roll, open)),
+                true if world.stored.has(found) => world.go(who, Stage::Yield(Way::Roll, open)),
+                true => world.go(who, Stage::Withdraw(open)),
+                false => world.end(who),
             },
             _ => {}
         }

@@ -36,10 +36,10 @@ impl Protocol {
                 );
             }
             Stage::Claim(digest) => self.claim(world, who, digest),
-            Stage::Join(digest) => match self.ledger_claim(world, who, digest) {
-                Claimed::Granted => world.go(who, Stage::Look(Way::Roll, digest)),
+            Stage::Join(digest) => match self.ledger_join(world, who, digest) {
+                true => world.go(who, Stage::Look(Way::Roll, digest)),
                 // The pusher of other bytes is refused, or begins again.
-                Claimed::AlreadySealed | Claimed::Taken(_) => world.end(who),
+                false => world.end(who),
             },
             Stage::Peek(digest) => match world.pointer {
                 Some(found) if found != digest => world.go(who, Stage::Adopt(found)),
@@ -114,10 +114,7 @@ impl Protocol {
             world.broken.note(LOOK_AFTER_CLAIM);
         }
         self.land(world, digest);
-        match way {
-            Way::Repush => self.acknowledge(world, who, way, digest),
-            Way::Push | Way::Roll => world.go(who, Stage::Confirm(way, digest)),
-        }
+        world.go(who, Stage::Confirm(way, digest));
     }
 
     /// A PUT of the tag lands. It brings the manifest with it.
@@ -157,7 +154,7 @@ impl Protocol {
 
     fn acknowledge(&self, world: &mut World, who: usize, way: Way, digest: Digest) {
         self.witness.see(if way == Way::Repush { Event::AcknowledgedAgain } else { Event::Acknowledged });
-        // A push of the same bytes may end after the delete that ran beside it.
+        // A push that found the tag in place may end after the delete that ran beside it.
         let is_sound = world.row == Row::Sealed(digest) || (way == Way::Repush && world.row == Row::Burnt(digest));
         if !is_sound {
             world.broken.note(NO_FALSE_SUCCESS);

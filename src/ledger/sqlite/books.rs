@@ -105,8 +105,13 @@ const ADOPT: &str = concat!(
     record!()
 );
 
-/// Ends an open or sealed row, as burnt or as lifted.
-const LEAVE: &str = concat!("UPDATE tags SET state = ?4, changed_at = ?5 WHERE ", this_tag!(), " AND state IN ('open', 'sealed')");
+const BURN: &str = concat!(
+    "UPDATE tags SET state = 'burnt', changed_at = ?5 WHERE ",
+    this_tag!(),
+    " AND state IN ('open', 'sealed') AND digest = ?4"
+);
+const LIFT: &str =
+    concat!("UPDATE tags SET state = 'lifted', changed_at = ?4 WHERE ", this_tag!(), " AND state IN ('open', 'sealed')");
 
 const PROBE: &str = "SELECT EXISTS (SELECT 1 FROM tags WHERE registry = ?1)";
 const BEAT: &str = "UPDATE heartbeat SET beats = beats + 1 WHERE id = 1";
@@ -143,6 +148,23 @@ impl Books<'_> {
             return Ok(Claimed::AlreadySealed(Claim { key, digest, attempt }, standing));
         }
         Ok(Claimed::Taken(standing))
+    }
+
+    pub(super) fn join(
+        &self,
+        key: TagKey,
+        digest: Digest,
+        attempt: AttemptId,
+        now: Timestamp,
+    ) -> Result<Option<Claim>, LedgerError> {
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        match self.lookup(&key)? {
+            Some(standing) if standing.state == State::Open && standing.digest == digest => {
+                self.change(OPEN_ATTEMPT, params![self.registry, repository, tag, attempt.as_bytes(), now])?;
+                Ok(Some(Claim { key, digest, attempt }))
+            }
+            _ => Ok(None),
+        }
     }
 
     pub(super) fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
@@ -194,13 +216,22 @@ impl Books<'_> {
         }
     }
 
-    pub(super) fn burn(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
-        let burnt = self.leave(key, "burnt", now)?;
-        Ok(burnt || self.lookup(key)?.is_some_and(|standing| standing.state == State::Burnt))
+    pub(super) fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        if self.change(BURN, params![self.registry, repository, tag, digest.as_str(), now])? > 0 {
+            self.end_attempts(key)?;
+            return Ok(true);
+        }
+        Ok(self.lookup(key)?.is_some_and(|standing| standing.state == State::Burnt && standing.digest == *digest))
     }
 
     pub(super) fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
-        self.leave(key, "lifted", now)
+        let (repository, tag) = (key.repository.as_str(), key.tag.as_str());
+        let lifted = self.change(LIFT, params![self.registry, repository, tag, now.as_millisecond()])? > 0;
+        if lifted {
+            self.end_attempts(key)?;
+        }
+        Ok(lifted)
     }
 
     pub(super) fn count_open(&self) -> Result<u64, LedgerError> {
@@ -275,15 +306,6 @@ impl Books<'_> {
             1 => Ok(()),
             _ => Err(LedgerError::Corrupt("the row of `heartbeat` is missing".to_owned())),
         }
-    }
-
-    fn leave(&self, key: &TagKey, state: &str, now: Timestamp) -> Result<bool, LedgerError> {
-        let (repository, tag) = (key.repository.as_str(), key.tag.as_str());
-        let left = self.change(LEAVE, params![self.registry, repository, tag, state, now.as_millisecond()])? > 0;
-        if left {
-            self.end_attempts(key)?;
-        }
-        Ok(left)
     }
 
     fn end_attempts(&self, key: &TagKey) -> Result<(), LedgerError> {

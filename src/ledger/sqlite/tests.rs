@@ -62,7 +62,7 @@ async fn reopening_keeps_everything() {
     sealed(&ledger, "web:1.0.0", "a", 1).await;
     ledger.adopt(&key("web:1.0.1"), &digest("b"), at(2)).await.expect("adopted");
     sealed(&ledger, "web:1.0.2", "c", 3).await;
-    assert!(ledger.burn(&key("web:1.0.2"), at(4)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:1.0.2"), &digest("c"), at(4)).await.expect("burnt"));
     let unfinished = granted(&ledger, "web:1.0.3", "d", 5).await;
     drop(ledger);
 
@@ -102,7 +102,7 @@ async fn one_failure_in_a_batch_undoes_itself_only() {
 
     let let_go = hold_the_writer(&ledger).await;
     let half = ledger.writer.write(|books| {
-        books.burn(&key("web:1.0.0"), at(3))?;
+        books.burn(&key("web:1.0.0"), &digest("a"), at(3))?;
         Err::<(), _>(LedgerError::Unavailable("stopped half-way".to_owned()))
     });
     let mut batch = Box::pin(async {

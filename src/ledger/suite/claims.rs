@@ -29,6 +29,33 @@ pub async fn equal_bytes_join_and_other_bytes_find_it_taken(store: &impl Store) 
     assert_eq!(ledger.count_open().await.expect("a count"), 1, "the first attempt still holds the claim");
 }
 
+pub async fn joining_adds_an_attempt_to_an_open_claim_and_claims_nothing(store: &impl Store) {
+    let ledger = &*store.open("ours");
+    let join_tag = async |tag: &str, content: &str| {
+        ledger.join(&key(tag), &digest(content), AttemptId::random(), at(9)).await.expect("an answer")
+    };
+    let join = async |content: &str| join_tag("web:1.0.0", content).await;
+    assert_eq!(join("a").await, None);
+    assert_eq!(lookup(ledger, "web:1.0.0").await, None, "what is free is not claimed");
+
+    let first = granted(ledger, "web:1.0.0", "a", 1).await;
+    assert_eq!(join("b").await, None, "it is open for other bytes");
+    let joined = join("a").await.expect("joined");
+    assert_eq!((joined.key(), joined.digest()), (&key("web:1.0.0"), &digest("a")));
+    ledger.withdraw(first).await.expect("withdrawn");
+    assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("a", State::Open, Origin::Pushed, 1)), "the joined one holds it");
+    let standing = ledger.confirm(joined, at(2)).await.expect("sealed");
+
+    assert_eq!(join("a").await, None, "it is sealed");
+    assert_eq!(lookup(ledger, "web:1.0.0").await, Some(standing));
+    assert!(burn(ledger, "web:1.0.0", "a", 3).await);
+    assert_eq!(join("a").await, None, "it is burnt");
+
+    sealed(ledger, "web:2.0.0", "a", 1).await;
+    assert!(lift(ledger, "web:2.0.0", 2).await);
+    assert_eq!(join_tag("web:2.0.0", "a").await, None, "it is lifted");
+}
+
 pub async fn a_sealed_tag_takes_its_own_bytes_only(store: &impl Store) {
     let ledger = &*store.open("ours");
     let standing = sealed(ledger, "web:1.0.0", "a", 1).await;
@@ -86,7 +113,7 @@ pub async fn withdrawing_does_nothing_where_the_claim_has_ended(store: &impl Sto
     assert_eq!(lookup(ledger, "web:2.0.0").await, Some(record("a", State::Open, Origin::Pushed, 6)));
 
     let late = granted(ledger, "web:3.0.0", "a", 7).await;
-    assert!(burn(ledger, "web:3.0.0", 8).await);
+    assert!(burn(ledger, "web:3.0.0", "a", 8).await);
     ledger.withdraw(late).await.expect("nothing");
     assert_eq!(lookup(ledger, "web:3.0.0").await, Some(record("a", State::Burnt, Origin::Pushed, 8)));
 }
@@ -96,7 +123,7 @@ pub async fn repositories_do_not_touch_each_other(store: &impl Store) {
     sealed(ledger, "web:1.0.0", "a", 1).await;
     sealed(ledger, "driftwood/web:1.0.0", "b", 2).await;
     sealed(ledger, "web:1.0", "c", 3).await;
-    assert!(burn(ledger, "driftwood/web:1.0.0", 4).await);
+    assert!(burn(ledger, "driftwood/web:1.0.0", "b", 4).await);
 
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("a", State::Sealed, Origin::Pushed, 1)));
     assert_eq!(lookup(ledger, "driftwood/web:1.0.0").await, Some(record("b", State::Burnt, Origin::Pushed, 4)));
@@ -115,7 +142,7 @@ pub async fn registries_do_not_touch_each_other(store: &impl Store) {
     assert_eq!(theirs.count_open().await.expect("a count"), 0);
     expect_lost(theirs.confirm(open, at(2)).await);
     sealed(&*theirs, "web:1.0.0", "b", 3).await;
-    assert!(burn(&*theirs, "web:1.0.0", 4).await);
+    assert!(burn(&*theirs, "web:1.0.0", "b", 4).await);
     drop(theirs);
 
     let ours = &*store.open("ours");
@@ -129,7 +156,7 @@ pub async fn records_are_ordered_and_leave_lifted_rows_out(store: &impl Store) {
         sealed(ledger, tag, tag, 1).await;
     }
     assert!(lift(ledger, "web:lifted", 2).await);
-    assert!(burn(ledger, "web:_", 3).await);
+    assert!(burn(ledger, "web:_", "web:_", 3).await);
 
     let records = ledger.records(&key("web:1").repository).await.expect("rows");
     let tags: Vec<&str> = records.iter().map(|(tag, _)| tag.as_str()).collect();

@@ -25,7 +25,7 @@ pub async fn confirming_fails_where_the_row_lets_go(store: &impl Store) {
     assert_eq!(lookup(ledger, "web:lifted").await, None);
 
     let burnt = granted(ledger, "web:burnt", "a", 1).await;
-    assert!(burn(ledger, "web:burnt", 2).await);
+    assert!(burn(ledger, "web:burnt", "a", 2).await);
     expect_lost(ledger.confirm(burnt, at(3)).await);
     assert_eq!(lookup(ledger, "web:burnt").await, Some(record("a", State::Burnt, Origin::Pushed, 2)));
 
@@ -79,7 +79,7 @@ pub async fn yielding_keeps_what_was_decided_before(store: &impl Store) {
     assert_eq!(ledger.yield_to(late, &digest("c"), at(4)).await.expect("the row"), standing);
 
     let late = granted(ledger, "web:burnt", "a", 1).await;
-    assert!(burn(ledger, "web:burnt", 2).await);
+    assert!(burn(ledger, "web:burnt", "a", 2).await);
     let standing = record("a", State::Burnt, Origin::Pushed, 2);
     assert_eq!(ledger.yield_to(late, &digest("b"), at(3)).await.expect("the row"), standing);
     assert_eq!(lookup(ledger, "web:burnt").await, Some(standing));
@@ -114,7 +114,7 @@ pub async fn adopting_never_changes_a_decision(store: &impl Store) {
     assert_eq!(adopt(ledger, "web:sealed", "b", 2).await, standing);
 
     sealed(ledger, "web:burnt", "a", 1).await;
-    assert!(burn(ledger, "web:burnt", 2).await);
+    assert!(burn(ledger, "web:burnt", "a", 2).await);
     for content in ["a", "b"] {
         assert_eq!(adopt(ledger, "web:burnt", content, 3).await, record("a", State::Burnt, Origin::Pushed, 2));
     }
@@ -122,7 +122,7 @@ pub async fn adopting_never_changes_a_decision(store: &impl Store) {
 
 pub async fn a_burnt_tag_refuses_everything(store: &impl Store) {
     let ledger = &*store.open("ours");
-    assert!(!burn(ledger, "web:none", 1).await, "there is nothing to burn");
+    assert!(!burn(ledger, "web:none", "a", 1).await, "there is nothing to burn");
     assert_eq!(lookup(ledger, "web:none").await, None);
 
     for (tag, is_sealed) in [("web:open", false), ("web:sealed", true)] {
@@ -130,9 +130,11 @@ pub async fn a_burnt_tag_refuses_everything(store: &impl Store) {
             true => drop(sealed(ledger, tag, "a", 1).await),
             false => drop(granted(ledger, tag, "a", 1).await),
         }
-        assert!(burn(ledger, tag, 2).await);
+        assert!(!burn(ledger, tag, "b", 2).await, "it means other bytes");
+        assert!(burn(ledger, tag, "a", 2).await);
         let tombstone = record("a", State::Burnt, Origin::Pushed, 2);
-        assert!(burn(ledger, tag, 3).await, "a burnt row counts");
+        assert!(burn(ledger, tag, "a", 3).await, "a burnt row counts");
+        assert!(!burn(ledger, tag, "b", 3).await, "it meant other bytes");
         assert!(!lift(ledger, tag, 4).await, "a tombstone stays");
         assert_eq!(claim(ledger, tag, "a", 5).await, Claimed::Taken(tombstone.clone()));
         assert_eq!(claim(ledger, tag, "b", 6).await, Claimed::Taken(tombstone.clone()));
@@ -148,7 +150,7 @@ pub async fn a_lifted_tag_starts_afresh(store: &impl Store) {
     sealed(ledger, "web:claimed", "a", 1).await;
     assert!(lift(ledger, "web:claimed", 2).await);
     assert!(!lift(ledger, "web:claimed", 3).await, "it is lifted already");
-    assert!(!burn(ledger, "web:claimed", 3).await, "a lifted row counts as none");
+    assert!(!burn(ledger, "web:claimed", "a", 3).await, "a lifted row counts as none");
     assert_eq!(lookup(ledger, "web:claimed").await, None);
     assert_eq!(sealed(ledger, "web:claimed", "b", 4).await, record("b", State::Sealed, Origin::Pushed, 4));
 
@@ -213,7 +215,7 @@ pub async fn releasing_ends_an_open_claim_and_is_written_down(store: &impl Store
     assert_eq!(ledger.yield_to(yielding, &digest("c"), at(5)).await.expect("what stands").digest, digest("b"));
     assert_eq!(release("web:1.0.0", 6).await, None, "a sealed tag is not released");
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("b", State::Sealed, Origin::Pushed, 4)));
-    assert!(burn(ledger, "web:1.0.0", 7).await);
+    assert!(burn(ledger, "web:1.0.0", "b", 7).await);
     assert_eq!(release("web:1.0.0", 8).await, None, "a burnt tag is not released");
 
     let what = format!("release-claim web:1.0.0 {}", digest("a"));

@@ -29,8 +29,13 @@ enum Step {
         tag: usize,
         content: usize,
     },
+    Join {
+        tag: usize,
+        content: usize,
+    },
     Burn {
         tag: usize,
+        content: usize,
     },
     Lift {
         tag: usize,
@@ -53,8 +58,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => claim.clone().prop_map(|claim| Step::Withdraw { claim }),
         3 => (claim.clone(), content.clone()).prop_map(|(claim, content)| Step::Yield { claim, content }),
         1 => claim.prop_map(|claim| Step::Crash { claim }),
-        2 => (tag.clone(), content).prop_map(|(tag, content)| Step::Adopt { tag, content }),
-        1 => tag.clone().prop_map(|tag| Step::Burn { tag }),
+        2 => (tag.clone(), content.clone()).prop_map(|(tag, content)| Step::Adopt { tag, content }),
+        3 => (tag.clone(), content.clone()).prop_map(|(tag, content)| Step::Join { tag, content }),
+        1 => (tag.clone(), content).prop_map(|(tag, content)| Step::Burn { tag, content }),
         4 => tag.clone().prop_map(|tag| Step::Lift { tag }),
         2 => tag.prop_map(|tag| Step::Release { tag }),
         1 => Just(Step::Ping),
@@ -118,9 +124,16 @@ async fn take(step: Step, moment: i64, tested: &dyn Ledger, memory: &dyn Ledger,
             let (key, digest) = (key(TAGS[tag]), digest(CONTENTS[content]));
             prop_assert_eq!(words(tested.adopt(&key, &digest, now).await), words(memory.adopt(&key, &digest, now).await));
         }
-        Step::Burn { tag } => {
-            let key = key(TAGS[tag]);
-            prop_assert_eq!(words(tested.burn(&key, now).await), words(memory.burn(&key, now).await));
+        Step::Join { tag, content } => {
+            let (key, digest, attempt) = (key(TAGS[tag]), digest(CONTENTS[content]), AttemptId::random());
+            let answer = tested.join(&key, &digest, attempt, now).await.expect("an answer");
+            let expected = memory.join(&key, &digest, attempt, now).await.expect("an answer");
+            prop_assert_eq!(&answer, &expected);
+            held.extend(answer.zip(expected));
+        }
+        Step::Burn { tag, content } => {
+            let (key, digest) = (key(TAGS[tag]), digest(CONTENTS[content]));
+            prop_assert_eq!(words(tested.burn(&key, &digest, now).await), words(memory.burn(&key, &digest, now).await));
         }
         Step::Lift { tag } => {
             let key = key(TAGS[tag]);

@@ -7,7 +7,7 @@ async fn one_of_each(place: &Place) {
     let _open = granted(&ledger, "web:open", "a", 1).await;
     sealed(&ledger, "web:sealed", "a", 1).await;
     sealed(&ledger, "web:burnt", "a", 1).await;
-    assert!(ledger.burn(&key("web:burnt"), at(2)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:burnt"), &digest("a"), at(2)).await.expect("burnt"));
     sealed(&ledger, "web:lifted", "a", 1).await;
     assert!(ledger.lift(&key("web:lifted"), at(2)).await.expect("lifted"));
     let _released = granted(&ledger, "web:released", "a", 1).await;
@@ -75,7 +75,7 @@ async fn no_attempt_outlives_the_open_state() {
     let yielding = granted(&ledger, "web:2", "a", 3).await;
     ledger.yield_to(yielding, &digest("b"), at(4)).await.expect("sealed");
     ledger.adopt(&key("web:3"), &digest("a"), at(4)).await.expect("sealed");
-    assert!(ledger.burn(&key("web:4"), at(4)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:4"), &digest("a"), at(4)).await.expect("burnt"));
     assert!(ledger.lift(&key("web:5"), at(4)).await.expect("lifted"));
 
     let of_others = "SELECT count(*) FROM attempts WHERE tag <> 'open'";
