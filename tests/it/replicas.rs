@@ -58,7 +58,7 @@ fn run_all(plans: &[Plan], run: impl Fn(&Plan) -> Result<Tally, String> + Sync) 
                     match run(plan) {
                         Ok(one) => tally.lock().expect("the tally").add(one),
                         Err(failure) => {
-                            println!("{failure}");
+                            eprintln!("{failure}");
                             failures.lock().expect("the failures").push(failure);
                         }
                     }

@@ -1,6 +1,7 @@
 //! The replicas of a run: each with a link before it and one to whatever it needs.
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -77,6 +78,14 @@ impl Cluster {
     /// A replica as its clients reach it.
     pub fn replica(&self, number: usize) -> &Api {
         &self.replicas[number].through_link
+    }
+
+    /// Waits until somebody listens there, for a while: what asks the dead learns nothing.
+    pub fn wait_for(&self, number: usize) {
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while TcpStream::connect(self.replicas[number].directly.address()).is_err() && Instant::now() < deadline {
+            thread::sleep(WATCH);
+        }
     }
 
     /// The same without a link before it.

@@ -1,5 +1,6 @@
 //! One run: clients, kills, then a time in which all is well, and then the questions.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -102,7 +103,10 @@ pub fn run(plan: &Plan, registry: &Registry) -> Result<Tally, String> {
         return Ok(tally);
     }
     let history = (0..TAGS.len()).flat_map(|tag| run.history.of_tag(tag)).map(|entry| entry.to_string()).collect::<Vec<_>>();
-    Err(format!("{}\n{failures:#?}\n{}\n{plan:?}\n{}", plan.replay(), history.join("\n"), run.cluster.logs().join("\n----\n")))
+    let told = format!("{plan:#?}\n\n{}\n\n{}\n", history.join("\n"), run.cluster.logs().join("\n----\n"));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("replicas-{}-{}-{}.txt", plan.replicas, plan.point, plan.seed));
+    std::fs::write(&file, told).expect("a file for the history");
+    Err(format!("{}\n  {}\n  its history: {}", plan.replay(), failures.join("\n  "), file.display()))
 }
 
 impl Run<'_> {
@@ -115,6 +119,7 @@ impl Run<'_> {
                     Victim::Database => {}
                 }
             }
+            self.cluster.wait_for(*replica);
             let (api, who) = (self.cluster.replica(*replica), format!("client {client} at replica {replica}"));
             match *action {
                 Action::Push { tag, content } => drop(self.push(api, tag, content, &who)),
@@ -126,6 +131,11 @@ impl Run<'_> {
 
     fn push(&self, api: &Api, tag: usize, content: Content, who: &str) -> (Option<Ret>, String) {
         let asked = self.history.ask(tag, Op::Push(content));
+        // The same bytes under another tag bring the content back, if they get that far.
+        for other in (0..TAGS.len()).filter(|other| *other != tag && TAGS[*other].contents.contains(&content)) {
+            let put_back = self.history.ask(other, Op::PutBack(content));
+            self.history.answer(put_back, None, &format!("{who}, with a push of {}", TAGS[tag].name));
+        }
         let answer = api.try_push(&self.contents.tag(tag), &self.contents.images[content]);
         let (ret, said) = match &answer {
             Ok(answer) if answer.status == 201 => (Some(Ret::Accepted), String::new()),
@@ -244,24 +254,20 @@ impl Run<'_> {
     }
 
     /// Pushes what nobody has pushed until the tag is decided. A claim whose content a
-    /// delete took away is decided by nothing but the same bytes.
+    /// delete took away is decided by nothing but the same bytes, so all are tried.
     fn decide(&self, tag: usize) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        let others = TAGS[tag].contents.iter().copied().cycle();
-        for other in others {
-            let (ret, said) = self.push(self.cluster.directly(0), tag, PROBE, "at the end");
-            match ret {
-                Some(_) => return Ok(()),
-                None if said.contains("does not hold any more") => {
-                    drop(self.push(self.cluster.directly(0), tag, other, "at the end"))
+        let mut said = String::new();
+        for round in 0..8 {
+            for content in [PROBE].iter().chain(TAGS[tag].contents.iter().filter(|_| round > 1)) {
+                let (ret, words) = self.push(self.cluster.directly(0), tag, *content, "at the end");
+                if ret.is_some() {
+                    return Ok(());
                 }
-                None => thread::sleep(Duration::from_millis(50)),
+                said = words;
             }
-            if Instant::now() > deadline {
-                return Err(format!("{} stays undecided: {said}", TAGS[tag].name));
-            }
+            thread::sleep(Duration::from_millis(50 << round));
         }
-        unreachable!("contents in a circle")
+        Err(format!("{} stays undecided: {said}", TAGS[tag].name))
     }
 
     fn pull_patiently(&self, replica: usize, tag: usize) -> Option<Ret> {
