@@ -30,7 +30,9 @@ pub const ALL: &[&str] = &[
     "gate-joined",
     "gate-rolled",
     "gate-adopting",
+    "gate-deleting",
     "gate-deleted",
+    "gate-putting-back",
     "ledger-committing",
     "ledger-committed",
 ];
