@@ -54,7 +54,7 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Config, Dia
 pub(crate) fn parse_server(path: &Path, text: &str, environment: &[(String, String)], other: &str) -> Result<Config, Diagnostics> {
     let report = Report::default();
     let source = |path: &Path, text: &str| Source { name: path.display().to_string(), text: text.to_owned() };
-    let read = |path: &Path, _: Role, _: Place, _: &Report| Some(source(path, other));
+    let read = |path: &Path, _: Role<'_>, _: Place, _: &Report| Some(source(path, other));
     let config = server_file::read(&Arc::new(source(path, text)), path, environment, &read, &report);
     finish(config, report)
 }
@@ -99,11 +99,14 @@ fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
 
 /// Reads a text file. What is wrong with it is reported at `place`, which is the
 /// file itself or the key that names it.
-fn read_file(path: &Path, role: Role, place: Place, report: &Report) -> Option<Source> {
+fn read_file(path: &Path, role: Role<'_>, place: Place, report: &Report) -> Option<Source> {
     let (name, meant) = match role {
         Role::Configuration => (path.display().to_string(), "the rules are named by `policy.file`"),
-        Role::Password => {
-            ("the file that `upstream.password_file` names".to_owned(), "a password stands under `upstream.password`")
+        Role::Password("ledger") => {
+            ("the file that `ledger.password_file` names".to_owned(), "a password stands in `ledger.url`, behind the user")
+        }
+        Role::Password(section) => {
+            (format!("the file that `{section}.password_file` names"), "a password stands under `upstream.password`")
         }
     };
     let refuse = |message: String, hint: &str| report.push(Diagnostic::new(place.clone(), message).hint(hint));

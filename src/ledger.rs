@@ -13,6 +13,9 @@
 //! `Lifted` counts as no row: the policy stopped calling the tag immutable.
 
 pub mod memory;
+mod open;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -25,6 +28,8 @@ use thiserror::Error;
 
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
+
+pub use self::open::{Engine, OpenError, open};
 
 /// One tag of one repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,6 +11,9 @@ const LONGEST: usize = 400;
 const PLACES: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger"]),
     ("rusqlite_migration", &["ledger"]),
+    ("tokio_postgres", &["ledger"]),
+    ("tokio_postgres_rustls", &["ledger"]),
+    ("deadpool", &["ledger"]),
     ("reqwest", &["upstream"]),
     ("clap", &["cli"]),
     ("axum", &["admin"]),

@@ -12,8 +12,7 @@ use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::config::{self, valid::Config};
 use crate::gate::{Gate, GateParts, Reconciler};
-use crate::ledger::Ledger;
-use crate::ledger::sqlite::{OpenError, SqliteLedger};
+use crate::ledger::{self, OpenError};
 use crate::metrics::Metrics;
 use crate::server::{self, Drain, Drained, Listener, ListenerError};
 use crate::telemetry::{self, TelemetryError};
@@ -65,7 +64,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     telemetry::start(&config.log)?;
     server::descriptors::raise(config.server.max_connections);
     let metrics = Arc::new(Metrics::new()?);
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&config.ledger.sqlite, &config.upstream.name)?);
+    let ledger = ledger::open(&config.ledger.engine, &config.upstream.name).await?;
     let probe = Probe::new(&config.upstream)?;
     let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
     let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;

@@ -25,6 +25,9 @@ static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("[A-Za-z0-9_-
 static USER_INFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"//[^\s"'`]*@|[^\s"'`/:=@]+:(?:[^/\s"'`]|/[^/\s"'`])[^\s"'`]*@"#).ok());
 
+/// Passwords among the options of a URL.
+static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"[?&](?:ssl)?pass(?:word|file)?=([^&\s"'`#]*)"#).ok());
+
 /// Whether what stands under a key, or in a variable, may be a secret.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = key.rsplit("__").next().unwrap_or(key).to_ascii_lowercase();
@@ -104,11 +107,13 @@ fn end_of_line(text: &str, from: usize) -> usize {
     text[from..].find('\n').map_or(text.len(), |end| from + end)
 }
 
-/// `user:password` before an `@`.
+/// `user:password` before an `@`, and passwords among options.
 fn user_infos(text: &str) -> Vec<Range<usize>> {
     let Some(user_info) = &*USER_INFO else { return Vec::new() };
     let found = user_info.find_iter(text);
-    found.map(|found| found.start() + found.as_str().bytes().take_while(|byte| *byte == b'/').count()..found.end() - 1).collect()
+    let found = found.map(|found| found.start() + found.as_str().bytes().take_while(|byte| *byte == b'/').count()..found.end() - 1);
+    let options = OPTION.iter().flat_map(|option| option.captures_iter(text)).filter_map(|found| Some(found.get(1)?.range()));
+    found.chain(options).collect()
 }
 
 fn cover(bytes: &mut [u8], range: Range<usize>) {
@@ -134,6 +139,9 @@ mod tests {
             ("password = [\n  'hunter2',\n]", "password = [\n  '*******'*\n]"),
             ("url = \"http://ada:hunter2@host/\"", "url = \"http://***********@host/\""),
             ("url = \"ada:hunter2@host\"", "url = \"***********@host\""),
+            ("url = \"postgres://db/a?password=hunter2&b\"", "url = \"postgres://db/a?password=*********\""),
+            ("url = \"postgres://ada@db/a?b=c&sslpassword=hunter2\"", "url = \"postgres://***@db/a?b=c&sslpassword=*******\""),
+            ("url = \"postgres://ada:a/b?c@db/a\"", "url = \"postgres://*********@db/a\""),
             ("[server]\npassthrough = [\"/token\"]\n", "[server]\npassthrough = [\"/token\"]\n"),
             ("upstream.password 'hunter2'", "upstream.password '*******'"),
             ("password_file = \"hunter2\"", "password_file = \"*******\""),
@@ -142,6 +150,12 @@ mod tests {
         ] {
             assert_eq!(masked(text), shown);
         }
+    }
+
+    #[test]
+    fn options_of_a_url_are_covered_in_messages() {
+        let shown = "no postgres://db/a?password=*******&b=c, but `a?b&sslpassword=*******`";
+        assert_eq!(without_user_info(&shown.replace("*******", "hunter2")), shown);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The server file, section by section.
 
+mod password;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,10 +10,10 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
-use secrecy::SecretString;
-
 use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Service, Tls, Upstream, WhenLedgerIsDown};
 use super::{policy_file, words};
+use crate::ledger::Engine;
+use crate::ledger::postgres::Settings;
 use crate::policy::Policy;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
@@ -21,14 +23,15 @@ const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Reads a file that the server file names.
-pub(super) type ReadFile<'a> = &'a dyn Fn(&Path, Role, Place, &Report) -> Option<Source>;
+pub(super) type ReadFile<'a> = &'a dyn Fn(&Path, Role<'_>, Place, &Report) -> Option<Source>;
 
 /// What a file is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Role {
+pub(super) enum Role<'a> {
     Configuration,
-    /// Its name is not shown: it may be the password itself, written in its place.
-    Password,
+    /// The password of this section. The file's name is not shown: it may be the
+    /// password itself, written in its place.
+    Password(&'a str),
 }
 
 /// Reads the whole configuration; `None` where something needed is missing. The
@@ -52,7 +55,7 @@ pub(super) fn read(
     let listen = top.read("listen", words::listen).unwrap_or(LISTEN);
     let server = server(&section("server"), directory);
     let upstream = upstream(&section("upstream"), directory, files, report);
-    let ledger = ledger(&section("ledger"), directory);
+    let ledger = ledger(&section("ledger"), directory, files, report);
     let admin = admin(&section("admin"), listen, report);
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
@@ -118,28 +121,12 @@ fn upstream(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report
 fn service(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: &Report) -> Option<Service> {
     let username = section.read("username", words::username);
     let written = section.read("password", words::secret);
-    let file = section.read("password_file", words::path).map(|file| directory.join(file));
-    if section.is_given("password") && section.is_given("password_file") {
-        let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
-        report.push(
-            Diagnostic::new(place, "`upstream.password_file` stands beside `upstream.password`")
-                .label("a second password")
-                .hint("keep one of the two"),
-        );
+    let is_written = section.is_given("password").then_some("upstream.password");
+    let in_file = password::in_file(section, directory, is_written, files, report);
+    if is_written.is_some() && section.is_given("password_file") {
         return None;
     }
-    let read = |file: PathBuf| {
-        let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
-        let source = files(&file, Role::Password, place.clone(), report)?;
-        let password = source.text.trim_end_matches(['\r', '\n']);
-        if password.is_empty() {
-            let diagnostic = Diagnostic::new(place, "the file that `upstream.password_file` names is empty");
-            report.push(diagnostic.hint("write the password into the file, on one line"));
-            return None;
-        }
-        Some(SecretString::from(password))
-    };
-    match (username, written.or_else(|| file.and_then(read))) {
+    match (username, written.or(in_file)) {
         (Some(username), Some(password)) => return Some(Service { username, password }),
         (Some(_), None) if !section.is_given("password_file") => section.missing("password", "password_file = \"password\""),
         (None, Some(_)) => section.missing("username", "username = \"pushonce\""),
@@ -148,10 +135,19 @@ fn service(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report:
     None
 }
 
-fn ledger(section: &Section<'_>, directory: &Path) -> Ledger {
-    let file = section.read("url", words::ledger).unwrap_or_else(|| PathBuf::from("pushonce.db"));
+fn ledger(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: &Report) -> Ledger {
+    let default = || words::LedgerUrl::Sqlite(PathBuf::from("pushonce.db"));
+    let url = section.read("url", |text| words::ledger(text, directory)).unwrap_or_else(default);
+    let pool_size = section.integer("pool_size", 1..=1_000).unwrap_or(16);
+    let timeout = section.duration("timeout", SHORTEST).unwrap_or(Duration::from_secs(5));
     let reconcile_interval = section.duration("reconcile_interval", Duration::ZERO).unwrap_or(Duration::from_secs(60));
-    Ledger { sqlite: directory.join(file), reconcile_interval }
+    let is_written = matches!(&url, words::LedgerUrl::Postgres(address) if address.has_password()).then_some("ledger.url");
+    let password = password::in_file(section, directory, is_written, files, report);
+    let engine = match url {
+        words::LedgerUrl::Sqlite(file) => Engine::Sqlite(directory.join(file)),
+        words::LedgerUrl::Postgres(address) => Engine::Postgres(Box::new(Settings { address, password, pool_size, timeout })),
+    };
+    Ledger { engine, reconcile_interval }
 }
 
 fn admin(section: &Section<'_>, data_listen: SocketAddr, report: &Report) -> Admin {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use secrecy::SecretString;
 
+use crate::ledger::Engine;
 use crate::policy::Policy;
 
 /// Everything `serve` needs.
@@ -103,8 +104,8 @@ pub struct Service {
 /// `[ledger]`.
 #[derive(Debug)]
 pub struct Ledger {
-    /// The file of the embedded engine, from `sqlite:FILE`.
-    pub sqlite: PathBuf,
+    /// Where it is; the settings of a database are with it.
+    pub engine: Engine,
     /// How often claims that were left open are looked for and finished. Default 1
     /// minute; zero never does.
     pub reconcile_interval: Duration,

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
+
+use crate::ledger::postgres::{self, AddressError};
 
 /// What is wrong with a string; `message` follows the name of the key.
 #[derive(Debug)]
@@ -184,22 +186,43 @@ pub(super) fn passthrough(text: &str) -> Result<String, Mistake> {
     }
 }
 
-/// The file in `sqlite:FILE`.
-pub(super) fn ledger(text: &str) -> Result<PathBuf, Mistake> {
+/// Where a ledger is.
+pub(super) enum LedgerUrl {
+    Sqlite(PathBuf),
+    Postgres(postgres::Address),
+}
+
+/// `sqlite:FILE`, or the URL of a database; `directory` is what the file of
+/// certificates in the latter is relative to.
+pub(super) fn ledger(text: &str, directory: &Path) -> Result<LedgerUrl, Mistake> {
     let wrong = |label: &str, hint: &str| Mistake::new("is no ledger", label, hint);
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err(Mistake::new("names a PostgreSQL ledger", "not available yet", "write `sqlite:FILE`"));
+    if postgres::Address::is_meant_by(text) {
+        return postgres::Address::parse(text, directory).map(LedgerUrl::Postgres).map_err(database);
     }
     match text.strip_prefix("sqlite:") {
-        None => Err(wrong("does not begin with `sqlite:`", "write `sqlite:FILE`, such as `sqlite:/var/lib/pushonce/pushonce.db`")),
+        None => Err(wrong(
+            "begins with neither `sqlite:` nor `postgres://`",
+            "write `sqlite:FILE`, such as `sqlite:/var/lib/pushonce/pushonce.db`, or `postgres://USER@HOST/DATABASE`",
+        )),
         Some("") => Err(wrong("no file", "write `sqlite:FILE`, such as `sqlite:pushonce.db`")),
         Some(file) if file.starts_with("//") => {
             Err(wrong("begins with `//`", "write the path alone, such as `sqlite:/var/lib/pushonce/pushonce.db`"))
         }
         Some(":memory:") => Err(wrong("forgets every tag when it stops", "write a file that outlives the process")),
         Some(file) if file.contains(['?', '\0']) => Err(wrong("options are not taken", "write the path alone")),
-        Some(file) => Ok(PathBuf::from(file)),
+        Some(file) => Ok(LedgerUrl::Sqlite(PathBuf::from(file))),
     }
+}
+
+fn database(error: AddressError) -> Mistake {
+    let hint = match &error {
+        AddressError::UnknownOption(_) => format!("the options are {}", postgres::Address::options()),
+        AddressError::SslMode => "`require` verifies the certificate as `verify-full` does; `prefer` is the default".to_owned(),
+        AddressError::ReadOnly => "leave the option out".to_owned(),
+        AddressError::Twice(_) => "keep one of the two".to_owned(),
+        _ => "write `postgres://USER@HOST/DATABASE`, with `%40` for `@` and `%3A` for `:` inside a part".to_owned(),
+    };
+    Mistake::new("is no address of a database", error.to_string(), hint)
 }
 
 pub(super) fn path(text: &str) -> Result<PathBuf, Mistake> {

@@ -10,6 +10,8 @@ mod random;
 use jiff::Timestamp;
 
 use super::memory::MemoryLedger;
+use super::postgres::PostgresLedger;
+use super::postgres::server::Postgres as Server;
 use super::sqlite::SqliteLedger;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Origin, Record, State, TagKey};
 use crate::clock::AttemptId;
@@ -20,7 +22,7 @@ pub(super) trait Store {
     fn new() -> Self;
 
     /// The ledger of a registry. The one handed out before was dropped.
-    fn open(&self, registry: &str) -> Box<dyn Ledger>;
+    fn open(&self, registry: &str) -> impl Future<Output = Box<dyn Ledger>> + Send;
 }
 
 /// Memory keeps registries apart by keeping them in ledgers of their own.
@@ -34,7 +36,7 @@ impl Store for Memory {
         Self { ours: MemoryLedger::new(), theirs: MemoryLedger::new() }
     }
 
-    fn open(&self, registry: &str) -> Box<dyn Ledger> {
+    async fn open(&self, registry: &str) -> Box<dyn Ledger> {
         Box::new(if registry == "ours" { self.ours.clone() } else { self.theirs.clone() })
     }
 }
@@ -48,8 +50,24 @@ impl Store for Sqlite {
         Self { directory: tempfile::tempdir().expect("a directory") }
     }
 
-    fn open(&self, registry: &str) -> Box<dyn Ledger> {
+    async fn open(&self, registry: &str) -> Box<dyn Ledger> {
         Box::new(SqliteLedger::open(&self.directory.path().join("ledger.db"), registry).expect("the ledger opens"))
+    }
+}
+
+/// A schema of its own on the server that the tests share.
+struct Postgres {
+    url: String,
+}
+
+impl Store for Postgres {
+    fn new() -> Self {
+        Self { url: Server::shared().schema() }
+    }
+
+    async fn open(&self, registry: &str) -> Box<dyn Ledger> {
+        let settings = super::postgres::settings(&self.url);
+        Box::new(PostgresLedger::open(&settings, registry).await.expect("the ledger opens"))
     }
 }
 
@@ -159,3 +177,4 @@ macro_rules! run_on {
 
 run_on!(memory, Memory);
 run_on!(sqlite, Sqlite);
+run_on!(postgres, Postgres);

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use secrecy::ExposeSecret;
+
 use super::*;
+use crate::ledger::Engine;
 
 /// A server file beside a policy without rules.
 fn files(text: &str) -> (TempDir, std::path::PathBuf) {
@@ -41,9 +44,37 @@ fn variables_override_the_file() {
     assert!(config.server.trust_forwarded);
     assert_eq!(config.upstream.idle_connections, 7);
     assert_eq!((config.upstream.authority.as_str(), &*config.upstream.prefix), ("registry:5000", "/a"));
-    assert_eq!(config.ledger.sqlite, directory.path().join("data/tags.db"));
+    assert!(matches!(&config.ledger.engine, Engine::Sqlite(file) if *file == directory.path().join("data/tags.db")));
     assert_eq!(config.policy_file, directory.path().join("policy.toml"));
     assert_eq!(config.pulls.drift_check_interval, Duration::from_secs(60));
+}
+
+#[test]
+fn a_database_has_its_settings() {
+    let (directory, path) = files("[upstream]\nurl = \"http://a\"\n[ledger]\npassword_file = \"word\"\npool_size = 3\n");
+    std::fs::write(directory.path().join("word"), "hunter2\n").expect("written");
+    let url = "postgres://ada@db:5433/tags?sslrootcert=ca.pem";
+    let config = load(&path, &variables(&[("PUSHONCE_LEDGER__URL", url)])).expect("a configuration");
+    let Engine::Postgres(settings) = config.ledger.engine else { panic!("{:?}", config.ledger.engine) };
+    assert_eq!((settings.pool_size, settings.timeout), (3, Duration::from_secs(5)));
+    assert_eq!(settings.address.to_string(), "postgres://ada@db:5433/tags");
+    assert_eq!(settings.password.as_ref().map(ExposeSecret::expose_secret), Some("hunter2"));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn no_password_of_a_database_is_shown() {
+    let written = "[upstream]\nurl = \"http://a\"\n[ledger]\nurl = \"postgres://ada:hunter2@db/tags\"\npassword_file = \"word\"\n";
+    let rendered = mistakes(written, &[]);
+    assert!(rendered.contains("`ledger.password_file` stands beside `ledger.url`, which has a password"), "{rendered}");
+    for url in ["postgres://ada:hunter2@db", "postgres://ada@db?password=hunter2", "postgres://ada:hunter2@db/a?sslmode=x"] {
+        let variable = mistakes("[upstream]\nurl = \"http://a\"\n", &[("PUSHONCE_LEDGER__URL", url)]);
+        let file = mistakes(&format!("[upstream]\nurl = \"http://a\"\n[ledger]\nurl = \"{url}\"\n"), &[]);
+        for rendered in [variable, file] {
+            assert!(rendered.contains("`ledger.url` is no address of a database"), "{rendered}");
+            assert!(!rendered.contains("hunter2"), "{rendered}");
+        }
+    }
 }
 
 #[test]
@@ -150,8 +181,12 @@ fn each_value_has_its_grammar() {
         ("server.manifest_limit", "4MB", "sizes count in 1024"),
         ("server.manifest_limit", "2GiB", "more than 1 GiB"),
         ("server.manifest_limit", "99999999999GiB", "more than 1 GiB"),
-        ("ledger.url", "postgres://a/b", "not available yet"),
-        ("ledger.url", "pushonce.db", "does not begin with `sqlite:`"),
+        ("ledger.url", "postgres://a", "names no database"),
+        ("ledger.url", "postgres:///b", "names no host"),
+        ("ledger.url", "postgres://a/b?sslmode=verify", "has another `sslmode`"),
+        ("ledger.url", "postgres://a/b?sslcert=c", "the options are sslmode"),
+        ("ledger.url", "postgres://a:b/c", "is not understood"),
+        ("ledger.url", "pushonce.db", "begins with neither `sqlite:` nor `postgres://`"),
         ("ledger.url", "sqlite:///a", "begins with `//`"),
         ("ledger.url", "sqlite::memory:", "forgets every tag"),
         ("admin.listen", "localhost:9090", "write `127.0.0.1:9090`"),

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::clock::AttemptId;
-use crate::ledger::{Act, Claim, Claimed, LedgerError, OpenClaim, Origin, Record, State, TagKey};
+use crate::ledger::row::{self, Place};
+use crate::ledger::{Act, Claim, Claimed, LedgerError, OpenClaim, Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// The rows of one registry, seen through one connection.
@@ -257,14 +258,7 @@ impl Books<'_> {
         let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
         let (repository, tag, digest, since): (String, String, String, i64) =
             columns.map_err(|error: rusqlite::Error| self.corrupt(&"an open claim", &error))?;
-        let name = format!("{repository}:{tag}");
-        let key = TagKey {
-            repository: RepositoryName::parse(&repository).map_err(|error| self.corrupt(&name, &error))?,
-            tag: Tag::parse(&tag).map_err(|error| self.corrupt(&name, &error))?,
-        };
-        let digest = Digest::parse(&digest).map_err(|error| self.corrupt(&name, &error))?;
-        let since = Timestamp::from_millisecond(since).map_err(|error| self.corrupt(&name, &error))?;
-        Ok(OpenClaim { key, digest, since })
+        row::open_claim(self.registry, &repository, &tag, &digest, since)
     }
 
     pub(super) fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
@@ -288,8 +282,7 @@ impl Books<'_> {
             let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
             let (at, who, what, reason): (i64, String, String, String) =
                 columns.map_err(|error: rusqlite::Error| self.corrupt(&"an act", &error))?;
-            let at = Timestamp::from_millisecond(at).map_err(|error| self.corrupt(&"an act", &error))?;
-            acts.push(Act { at, who, what, reason });
+            acts.push(row::act(self.registry, at, who, what, reason)?);
         }
         Ok(acts)
     }
@@ -333,25 +326,11 @@ impl Books<'_> {
         let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))();
         let (digest, state, origin, since): (String, String, String, i64) =
             columns.map_err(|error: rusqlite::Error| self.corrupt(key, &error))?;
-        let state = match state.as_str() {
-            "open" => State::Open,
-            "sealed" => State::Sealed,
-            "burnt" => State::Burnt,
-            "lifted" => return Ok(None),
-            other => return Err(self.corrupt(key, &format!("`{other}` is not a state"))),
-        };
-        let origin = match origin.as_str() {
-            "pushed" => Origin::Pushed,
-            "adopted" => Origin::Adopted,
-            other => return Err(self.corrupt(key, &format!("`{other}` is not an origin"))),
-        };
-        let digest = Digest::parse(&digest).map_err(|error| self.corrupt(key, &error))?;
-        let since = Timestamp::from_millisecond(since).map_err(|error| self.corrupt(key, &error))?;
-        Ok(Some(Record { digest, state, origin, since }))
+        Place { registry: self.registry, row: key }.record(&digest, &state, &origin, since)
     }
 
     fn corrupt(&self, row: &dyn Display, why: &dyn Display) -> LedgerError {
-        LedgerError::Corrupt(format!("{row} of registry `{}`: {why}", self.registry))
+        Place { registry: self.registry, row }.corrupt(why)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 pub async fn a_free_tag_is_granted(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     assert_eq!(lookup(ledger, "web:1.0.0").await, None);
 
     let attempt = AttemptId::random();
@@ -15,7 +15,7 @@ pub async fn a_free_tag_is_granted(store: &impl Store) {
 }
 
 pub async fn equal_bytes_join_and_other_bytes_find_it_taken(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let _first = granted(ledger, "web:1.0.0", "a", 1).await;
     let open = record("a", State::Open, Origin::Pushed, 1);
 
@@ -30,7 +30,7 @@ pub async fn equal_bytes_join_and_other_bytes_find_it_taken(store: &impl Store) 
 }
 
 pub async fn joining_adds_an_attempt_to_an_open_claim_and_claims_nothing(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let join_tag = async |tag: &str, content: &str| {
         ledger.join(&key(tag), &digest(content), AttemptId::random(), at(9)).await.expect("an answer")
     };
@@ -57,7 +57,7 @@ pub async fn joining_adds_an_attempt_to_an_open_claim_and_claims_nothing(store: 
 }
 
 pub async fn a_sealed_tag_takes_its_own_bytes_only(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let standing = sealed(ledger, "web:1.0.0", "a", 1).await;
 
     let Claimed::AlreadySealed(again, shown) = claim(ledger, "web:1.0.0", "a", 2).await else { panic!("not sealed") };
@@ -69,7 +69,7 @@ pub async fn a_sealed_tag_takes_its_own_bytes_only(store: &impl Store) {
 }
 
 pub async fn withdrawing_frees_the_tag_when_nobody_else_tries(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let first = granted(ledger, "web:1.0.0", "a", 1).await;
     let second = granted(ledger, "web:1.0.0", "a", 2).await;
 
@@ -83,11 +83,11 @@ pub async fn withdrawing_frees_the_tag_when_nobody_else_tries(store: &impl Store
 }
 
 pub async fn a_claim_whose_attempt_never_ended_stays(store: &impl Store) {
-    let ledger = store.open("ours");
+    let ledger = store.open("ours").await;
     drop(granted(&*ledger, "web:1.0.0", "a", 1).await);
     drop(ledger);
 
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let joined = granted(ledger, "web:1.0.0", "a", 2).await;
     ledger.withdraw(joined).await.expect("withdrawn");
     assert!(matches!(claim(ledger, "web:1.0.0", "b", 3).await, Claimed::Taken(_)), "the lost attempt may still point the tag");
@@ -96,7 +96,7 @@ pub async fn a_claim_whose_attempt_never_ended_stays(store: &impl Store) {
 }
 
 pub async fn withdrawing_does_nothing_where_the_claim_has_ended(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let late = granted(ledger, "web:1.0.0", "a", 1).await;
     let standing = sealed(ledger, "web:1.0.0", "a", 2).await;
     ledger.withdraw(late).await.expect("nothing");
@@ -119,7 +119,7 @@ pub async fn withdrawing_does_nothing_where_the_claim_has_ended(store: &impl Sto
 }
 
 pub async fn repositories_do_not_touch_each_other(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     sealed(ledger, "web:1.0.0", "a", 1).await;
     sealed(ledger, "driftwood/web:1.0.0", "b", 2).await;
     sealed(ledger, "web:1.0", "c", 3).await;
@@ -131,12 +131,12 @@ pub async fn repositories_do_not_touch_each_other(store: &impl Store) {
 }
 
 pub async fn registries_do_not_touch_each_other(store: &impl Store) {
-    let ours = store.open("ours");
+    let ours = store.open("ours").await;
     sealed(&*ours, "web:1.0.0", "a", 1).await;
     let open = granted(&*ours, "web:2.0.0", "a", 1).await;
     drop(ours);
 
-    let theirs = store.open("theirs");
+    let theirs = store.open("theirs").await;
     assert_eq!(lookup(&*theirs, "web:1.0.0").await, None);
     assert_eq!(theirs.records(&key("web:_").repository).await.expect("rows"), []);
     assert_eq!(theirs.count_open().await.expect("a count"), 0);
@@ -145,13 +145,13 @@ pub async fn registries_do_not_touch_each_other(store: &impl Store) {
     assert!(burn(&*theirs, "web:1.0.0", "b", 4).await);
     drop(theirs);
 
-    let ours = &*store.open("ours");
+    let ours = &*store.open("ours").await;
     assert_eq!(lookup(ours, "web:1.0.0").await, Some(record("a", State::Sealed, Origin::Pushed, 1)));
     assert_eq!(ours.count_open().await.expect("a count"), 1);
 }
 
 pub async fn records_are_ordered_and_leave_lifted_rows_out(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     for tag in ["web:b", "web:1.10.0", "web:B", "web:_", "web:1.9.0", "web:lifted", "webb:1", "a/web:1"] {
         sealed(ledger, tag, tag, 1).await;
     }
@@ -165,7 +165,7 @@ pub async fn records_are_ordered_and_leave_lifted_rows_out(store: &impl Store) {
 }
 
 pub async fn open_claims_are_paged_in_order(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let mut expected = Vec::new();
     for (now, tag) in (1..).zip(["web:1.0.0", "web:1.0.1", "web/a:1.0.0", "api:2.0.0"]) {
         let _open = granted(ledger, tag, "a", now).await;

@@ -3,7 +3,7 @@
 use super::*;
 
 pub async fn confirming_seals_and_ends_every_attempt(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let first = granted(ledger, "web:1.0.0", "a", 1).await;
     let second = granted(ledger, "web:1.0.0", "a", 2).await;
     let third = granted(ledger, "web:1.0.0", "a", 3).await;
@@ -17,7 +17,7 @@ pub async fn confirming_seals_and_ends_every_attempt(store: &impl Store) {
 }
 
 pub async fn confirming_fails_where_the_row_lets_go(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
 
     let lifted = granted(ledger, "web:lifted", "a", 1).await;
     assert!(lift(ledger, "web:lifted", 2).await);
@@ -52,7 +52,7 @@ async fn lifted_claim(ledger: &dyn Ledger) -> Claim {
 }
 
 pub async fn yielding_seals_what_was_found(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let first = granted(ledger, "web:1.0.0", "a", 1).await;
     let _crashed = granted(ledger, "web:1.0.0", "a", 2).await;
     let expected = record("b", State::Sealed, Origin::Adopted, 3);
@@ -67,7 +67,7 @@ pub async fn yielding_seals_what_was_found(store: &impl Store) {
 }
 
 pub async fn yielding_keeps_what_was_decided_before(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
 
     let late = granted(ledger, "web:sealed", "a", 1).await;
     let standing = sealed(ledger, "web:sealed", "a", 2).await;
@@ -91,7 +91,7 @@ pub async fn yielding_keeps_what_was_decided_before(store: &impl Store) {
 }
 
 pub async fn adopting_enters_what_is_there(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let adopted = record("a", State::Sealed, Origin::Adopted, 1);
     assert_eq!(adopt(ledger, "web:1.0.0", "a", 1).await, adopted);
     assert_eq!(adopt(ledger, "web:1.0.0", "a", 2).await, adopted);
@@ -105,7 +105,7 @@ pub async fn adopting_enters_what_is_there(store: &impl Store) {
 }
 
 pub async fn adopting_never_changes_a_decision(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let claim = granted(ledger, "web:open", "a", 1).await;
     assert_eq!(adopt(ledger, "web:open", "b", 2).await, record("a", State::Open, Origin::Pushed, 1));
     ledger.confirm(claim, at(3)).await.expect("sealed");
@@ -121,7 +121,7 @@ pub async fn adopting_never_changes_a_decision(store: &impl Store) {
 }
 
 pub async fn a_burnt_tag_refuses_everything(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     assert!(!burn(ledger, "web:none", "a", 1).await, "there is nothing to burn");
     assert_eq!(lookup(ledger, "web:none").await, None);
 
@@ -144,7 +144,7 @@ pub async fn a_burnt_tag_refuses_everything(store: &impl Store) {
 }
 
 pub async fn a_lifted_tag_starts_afresh(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     assert!(!lift(ledger, "web:none", 1).await, "there is nothing to lift");
 
     sealed(ledger, "web:claimed", "a", 1).await;
@@ -167,7 +167,7 @@ pub async fn a_lifted_tag_starts_afresh(store: &impl Store) {
 }
 
 pub async fn a_lift_ends_the_attempts_of_before(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     let confirming = granted(ledger, "web:1.0.0", "a", 1).await;
     let yielding = granted(ledger, "web:1.0.0", "a", 1).await;
     assert!(lift(ledger, "web:1.0.0", 2).await);
@@ -199,7 +199,7 @@ pub async fn a_lift_ends_the_attempts_of_before(store: &impl Store) {
 }
 
 pub async fn releasing_ends_an_open_claim_and_is_written_down(store: &impl Store) {
-    let ours = store.open("ours");
+    let ours = store.open("ours").await;
     let ledger = &*ours;
     let release = async |tag: &str, now| ledger.release(&key(tag), "ann", "its content is gone", at(now)).await.expect("an answer");
     let confirming = granted(ledger, "web:1.0.0", "a", 1).await;
@@ -222,11 +222,11 @@ pub async fn releasing_ends_an_open_claim_and_is_written_down(store: &impl Store
     let act = Act { at: at(2), who: "ann".to_owned(), what, reason: "its content is gone".to_owned() };
     assert_eq!(ledger.acts().await.expect("the acts"), [act]);
     drop(ours);
-    assert_eq!(store.open("theirs").acts().await.expect("the acts"), [], "another registry has acts of its own");
+    assert_eq!(store.open("theirs").await.acts().await.expect("the acts"), [], "another registry has acts of its own");
 }
 
 pub async fn a_ping_changes_nothing(store: &impl Store) {
-    let ledger = &*store.open("ours");
+    let ledger = &*store.open("ours").await;
     ledger.ping().await.expect("an empty ledger answers");
     let standing = sealed(ledger, "web:1.0.0", "a", 1).await;
     ledger.ping().await.expect("a ledger answers");

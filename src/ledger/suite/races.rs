@@ -14,7 +14,7 @@ const TAGS: usize = 60;
 /// Four contents, four pushers for each: of every tag's sixteen claims exactly
 /// those of one content are granted, and the tag ends up meaning it.
 pub async fn one_digest_wins_each_tag(store: &impl Store) {
-    let ledger: Arc<dyn Ledger> = Arc::from(store.open("ours"));
+    let ledger: Arc<dyn Ledger> = Arc::from(store.open("ours").await);
     let start = Arc::new(Barrier::new(PUSHERS));
     let mut pushers = JoinSet::new();
     for pusher in 0..PUSHERS {
@@ -56,7 +56,7 @@ pub async fn one_digest_wins_each_tag(store: &impl Store) {
 /// Everybody claims and withdraws: whatever the order, nothing is left, and no
 /// claim is freed under somebody who holds it.
 pub async fn the_last_to_withdraw_frees_the_tag(store: &impl Store) {
-    let ledger: Arc<dyn Ledger> = Arc::from(store.open("ours"));
+    let ledger: Arc<dyn Ledger> = Arc::from(store.open("ours").await);
     let mut pushers = JoinSet::new();
     for pusher in 0..PUSHERS {
         let ledger = Arc::clone(&ledger);

@@ -71,14 +71,14 @@ fn step() -> impl Strategy<Value = Step> {
 type Held = Vec<(Claim, Claim)>;
 
 pub fn agrees_with_memory<S: Store>() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
     let sequences = proptest::collection::vec(step(), 1..60);
     let outcome = TestRunner::new(config).run(&sequences, |steps| {
         let store = S::new();
-        let (tested, memory) = (store.open("ours"), MemoryLedger::new());
-        let mut held = Held::new();
         runtime.block_on(async {
+            let (tested, memory) = (store.open("ours").await, MemoryLedger::new());
+            let mut held = Held::new();
             for (moment, step) in (1..).zip(steps) {
                 take(step, moment, &*tested, &memory, &mut held).await?;
                 compare(&*tested, &memory).await?;

@@ -1,0 +1,239 @@
+//! The shared ledger: a PostgreSQL database, for any number of replicas.
+//!
+//! Plain SQL only: no advisory lock, no LISTEN, no time of the server. A write is
+//! one transaction, and `Ok` says that the server answered its commit cleanly.
+//! Anything else is [`LedgerError::Unavailable`]: it may have been carried out or
+//! not, and the connection it happened on is closed.
+
+mod address;
+mod connection;
+mod migrate;
+mod open;
+mod pool;
+mod retry;
+mod statements;
+#[cfg(test)]
+#[path = "../../tests/it/harness/postgres.rs"]
+pub(in crate::ledger) mod server;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod trust;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+pub use self::address::{Address, AddressError};
+pub use self::open::OpenError;
+
+use self::connection::Connection;
+use self::pool::{Pool, Session};
+use self::retry::{Failure, Tries};
+use self::statements::Books;
+use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
+use crate::clock::AttemptId;
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// Between the server's limit and ours, so that the server is heard first.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How the database is reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub address: Address,
+    /// In place of one in the address.
+    pub password: Option<SecretString>,
+    /// How many connections there are at most.
+    pub pool_size: usize,
+    /// For one statement, for a connection to open, and, with [`GRACE`], for an
+    /// operation as a whole, waiting for a connection included.
+    pub timeout: Duration,
+}
+
+/// The rows of one registry in a database that may hold those of others.
+pub struct PostgresLedger {
+    registry: Arc<str>,
+    pool: Pool,
+    timeout: Duration,
+}
+
+impl PostgresLedger {
+    /// Connects, brings the schema to this version, and says what may lose commits.
+    pub async fn open(settings: &Settings, registry: &str) -> Result<Self, OpenError> {
+        let pool = open::open(settings).await?;
+        Ok(Self { registry: Arc::from(registry), pool, timeout: settings.timeout })
+    }
+
+    /// A connection with a transaction begun on it.
+    async fn begin(&self) -> Result<Session, Failure> {
+        let mut session = self.pool.get().await.map_err(Failure::Pool)?;
+        session.begin().await?;
+        Ok(session)
+    }
+
+    /// A connection for one statement that changes nothing.
+    async fn begin_read(&self) -> Result<Session, Failure> {
+        let mut session = self.pool.get().await.map_err(Failure::Pool)?;
+        session.begin_read();
+        Ok(session)
+    }
+
+    fn books<'a>(&'a self, connection: &'a Connection) -> Books<'a> {
+        Books { connection, registry: &self.registry }
+    }
+
+    async fn within<T>(&self, operation: impl Future<Output = Result<T, Failure>>) -> Result<T, LedgerError> {
+        let Ok(outcome) = tokio::time::timeout(self.timeout + GRACE, operation).await else {
+            return Err(LedgerError::Unavailable(format!("no answer within {:?} (ledger.timeout)", self.timeout)));
+        };
+        if let Err(failure) = &outcome
+            && failure.is_read_only()
+        {
+            // The server was demoted: what waits in the pool leads to it as well.
+            self.pool.retain(|_, _| false);
+        }
+        outcome.map_err(LedgerError::from)
+    }
+}
+
+/// Commits what was done, or undoes it where the server can be asked to.
+async fn end<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Failure> {
+    match done {
+        Ok(value) => session.commit().await.map(|()| value),
+        Err(failure) => {
+            if failure.may_be_tried_again() || matches!(failure, Failure::Answer(_)) {
+                session.roll_back().await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn end_read<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Failure> {
+    if matches!(done, Ok(_) | Err(Failure::Answer(_))) {
+        session.end_read();
+    }
+    done
+}
+
+/// Tries `attempt`, a block, until it succeeds or must not be tried again. A macro,
+/// because the compiler cannot tell yet that what an async closure gives is `Send`.
+macro_rules! retried {
+    ($ledger:ident, $attempt:expr) => {
+        $ledger
+            .within(async {
+                let mut tries = Tries::default();
+                loop {
+                    let outcome = async { $attempt }.await;
+                    if let Some(outcome) = tries.accept(outcome).await {
+                        break outcome;
+                    }
+                }
+            })
+            .await
+    };
+}
+
+/// Runs an operation in a transaction; its result counts once that is committed.
+/// Whoever stops waiting leaves the outcome unknown.
+macro_rules! write {
+    ($ledger:ident, $operation:ident($($argument:expr),*)) => {
+        retried!($ledger, {
+            let session = $ledger.begin().await?;
+            let done = $ledger.books(&session).$operation($($argument),*).await;
+            end(session, done).await
+        })
+    };
+}
+
+/// Runs an operation that is one statement and changes nothing.
+macro_rules! read {
+    ($ledger:ident, $operation:ident($($argument:expr),*)) => {
+        retried!($ledger, {
+            let session = $ledger.begin_read().await?;
+            let done = $ledger.books(&session).$operation($($argument),*).await;
+            end_read(session, done)
+        })
+    };
+}
+
+#[async_trait]
+impl Ledger for PostgresLedger {
+    async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError> {
+        read!(self, lookup(key))
+    }
+
+    async fn records(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Record)>, LedgerError> {
+        read!(self, records(repository))
+    }
+
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
+        write!(self, claim(key, digest, attempt, now))
+    }
+
+    async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError> {
+        write!(self, join(key, digest, attempt, now))
+    }
+
+    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
+        write!(self, confirm(&claim, now))
+    }
+
+    async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError> {
+        write!(self, withdraw(&claim))
+    }
+
+    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+        write!(self, yield_to(&claim, found, now))
+    }
+
+    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+        write!(self, adopt(key, digest, now))
+    }
+
+    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
+        write!(self, burn(key, digest, now))
+    }
+
+    async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
+        write!(self, lift(key, now))
+    }
+
+    async fn count_open(&self) -> Result<u64, LedgerError> {
+        read!(self, count_open())
+    }
+
+    async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<OpenClaim>, LedgerError> {
+        read!(self, open_claims(after, limit))
+    }
+
+    async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
+        write!(self, release(key, who, reason, now))
+    }
+
+    async fn acts(&self) -> Result<Vec<Act>, LedgerError> {
+        read!(self, acts())
+    }
+
+    async fn ping(&self) -> Result<(), LedgerError> {
+        write!(self, beat())
+    }
+}
+
+#[cfg(test)]
+pub(in crate::ledger) fn settings(url: &str) -> Settings {
+    let address = Address::parse(url, std::path::Path::new("/")).expect("an address");
+    Settings { address, password: None, pool_size: 16, timeout: Duration::from_secs(10) }
+}
+
+impl fmt::Debug for PostgresLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = &self.pool.manager().settings.address;
+        f.debug_struct("PostgresLedger").field("address", address).field("registry", &self.registry).finish_non_exhaustive()
+    }
+}

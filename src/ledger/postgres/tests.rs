@@ -1,0 +1,1 @@
+//! What only the shared engine promises; the rest is in the common suite.

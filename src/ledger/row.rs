@@ -1,0 +1,64 @@
+//! Rows as the databases give them, made into records. What an engine stores has
+//! one spelling, whichever engine it is.
+
+use std::fmt::Display;
+
+use jiff::Timestamp;
+
+use super::{Act, LedgerError, OpenClaim, Origin, Record, State, TagKey};
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// Where a row was read: for errors that name it.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) registry: &'a str,
+    pub(super) row: &'a dyn Display,
+}
+
+impl Place<'_> {
+    pub(super) fn corrupt(&self, why: &dyn Display) -> LedgerError {
+        LedgerError::Corrupt(format!("{} of registry `{}`: {why}", self.row, self.registry))
+    }
+
+    fn time(&self, milliseconds: i64) -> Result<Timestamp, LedgerError> {
+        Timestamp::from_millisecond(milliseconds).map_err(|error| self.corrupt(&error))
+    }
+
+    pub(super) fn tag(&self, text: &str) -> Result<Tag, LedgerError> {
+        Tag::parse(text).map_err(|error| self.corrupt(&error))
+    }
+
+    /// `None` is a lifted row. `since` is in milliseconds since 1970.
+    pub(super) fn record(&self, digest: &str, state: &str, origin: &str, since: i64) -> Result<Option<Record>, LedgerError> {
+        let state = match state {
+            "open" => State::Open,
+            "sealed" => State::Sealed,
+            "burnt" => State::Burnt,
+            "lifted" => return Ok(None),
+            other => return Err(self.corrupt(&format!("`{other}` is not a state"))),
+        };
+        let origin = match origin {
+            "pushed" => Origin::Pushed,
+            "adopted" => Origin::Adopted,
+            other => return Err(self.corrupt(&format!("`{other}` is not an origin"))),
+        };
+        let digest = Digest::parse(digest).map_err(|error| self.corrupt(&error))?;
+        Ok(Some(Record { digest, state, origin, since: self.time(since)? }))
+    }
+}
+
+/// `since` is in milliseconds since 1970.
+pub(super) fn open_claim(registry: &str, repository: &str, tag: &str, digest: &str, since: i64) -> Result<OpenClaim, LedgerError> {
+    let name = format!("{repository}:{tag}");
+    let place = Place { registry, row: &name };
+    let key =
+        TagKey { repository: RepositoryName::parse(repository).map_err(|error| place.corrupt(&error))?, tag: place.tag(tag)? };
+    let digest = Digest::parse(digest).map_err(|error| place.corrupt(&error))?;
+    Ok(OpenClaim { key, digest, since: place.time(since)? })
+}
+
+/// `at` is in milliseconds since 1970.
+pub(super) fn act(registry: &str, at: i64, who: String, what: String, reason: String) -> Result<Act, LedgerError> {
+    let at = Place { registry, row: &"an act" }.time(at)?;
+    Ok(Act { at, who, what, reason })
+}
