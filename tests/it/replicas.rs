@@ -18,9 +18,10 @@ use std::thread;
 
 use pushonce::failpoint;
 
-use crate::harness::Registry;
+use crate::harness::{Postgres, Registry};
 
-use self::plan::Plan;
+use self::plan::{Action, Plan};
+use self::run::World;
 use self::tally::Tally;
 
 /// Seeds for each failpoint where nobody says how many.
@@ -49,13 +50,14 @@ fn plans(replicas: usize) -> Vec<Plan> {
 }
 
 /// Makes all runs, some at a time, and tells what they came to.
-fn run_all(plans: &[Plan], run: impl Fn(&Plan) -> Result<Tally, String> + Sync) {
+fn run_all(plans: &[Plan], world: impl Fn() -> World + Sync) {
     let (next, tally, failures) = (AtomicUsize::new(0), Mutex::new(Tally::default()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(plans.len()) {
             scope.spawn(|| {
+                let world = world();
                 while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match run(plan) {
+                    match run::run(plan, &world) {
                         Ok(one) => tally.lock().expect("the tally").add(one),
                         Err(failure) => {
                             eprintln!("{failure}");
@@ -73,6 +75,32 @@ fn run_all(plans: &[Plan], run: impl Fn(&Plan) -> Result<Tally, String> + Sync) 
 
 #[test]
 fn one_replica_on_its_embedded_ledger() {
-    let registry = Registry::start();
-    run_all(&plans(1), |plan| run::run(plan, &registry));
+    run_all(&plans(1), || World { registry: Registry::start(), database: None });
+}
+
+#[test]
+fn three_replicas_on_postgresql() {
+    run_all(&plans(3), || World { registry: Registry::start(), database: Some(Postgres::start(&[])) });
+}
+
+/// What the checks are worth: replicas that do not share a ledger acknowledge two
+/// digests for one tag, where both look before either has pointed it.
+#[test]
+fn replicas_with_ledgers_of_their_own_are_found_out() {
+    let world = World { registry: Registry::start(), database: None };
+    let slowly = || [Some("gate-looked=sleep(700)".to_owned()), None];
+    let push = |content| vec![(content, Action::Push { tag: 0, content })];
+    let plan = Plan {
+        point: "none",
+        seed: 0,
+        replicas: 2,
+        failpoints: vec![slowly(), slowly()],
+        kills: Vec::new(),
+        clients: vec![push(0), push(1)],
+        there_before: None,
+        percent: 0,
+    };
+    let failure = run::run(&plan, &world).err().expect("two winners are found");
+    assert!(failure.contains("double_winners: 1"), "{failure}");
+    assert!(failure.contains("no one tag can have answered as 1.4.0"), "{failure}");
 }

@@ -71,8 +71,9 @@ impl Mishap {
 }
 
 impl Link {
-    /// A link to `host:port`. `choices` decide what happens to its connections, in the
-    /// order in which they are made.
+    /// A link to `host:port`, on which nothing happens before [`Self::unleash`].
+    /// `choices` decide what happens to its connections, in the order in which they are
+    /// made.
     pub fn to(target: &str, weather: Weather, choices: Seeded) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("its address");
@@ -80,7 +81,7 @@ impl Link {
             target: target.to_owned(),
             weather,
             choices: Mutex::new(choices),
-            is_healed: AtomicBool::new(false),
+            is_healed: AtomicBool::new(true),
             is_over: AtomicBool::new(false),
             injected: Mutex::default(),
         });
@@ -100,6 +101,10 @@ impl Link {
 
     pub fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    pub fn unleash(&self) {
+        self.shared.is_healed.store(false, Ordering::Relaxed);
     }
 
     /// Nothing happens from now on.

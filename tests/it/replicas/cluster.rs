@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::harness::api::Api;
 use crate::harness::http::Endpoint;
 use crate::harness::random::Seeded;
-use crate::harness::{Link, Pushonce, Weather};
+use crate::harness::{Link, Postgres, Pushonce, Weather};
 
 use super::plan::{POLICY, Plan};
 
@@ -38,14 +39,12 @@ struct Replica {
 }
 
 impl Cluster {
-    /// `ledger` is the URL of each replica's ledger, made from the address of a link
-    /// to `database`; without, each has a file of its own.
-    pub fn start(plan: &Plan, registry: &Api) -> Self {
+    /// Replicas on one ledger in `database`; without, each has a file of its own.
+    pub fn start(plan: &Plan, registry: &Api, database: Option<&Postgres>) -> Self {
         let mut links = Vec::new();
-        let mut number = 0;
         let mut link = |target: &str, turns: usize| {
-            number += 1;
-            let link = Link::to(target, Weather { percent: plan.percent, turns }, Seeded::new(plan.seed, number));
+            let choices = Seeded::new(plan.seed, links.len() as u64);
+            let link = Link::to(target, Weather { percent: plan.percent, turns }, choices);
             let address = link.address();
             links.push(link);
             address
@@ -57,21 +56,21 @@ impl Cluster {
             for setting in SETTINGS {
                 builder = builder.setting(setting);
             }
+            if let Some(database) = database {
+                let to_database = link(&format!("127.0.0.1:{}", database.port()), 30);
+                let url = format!("postgres://postgres@{to_database}/postgres?sslmode=disable");
+                builder = builder.setting("ledger.timeout = \"1s\"").environment("PUSHONCE_LEDGER__URL", &url);
+            }
             if let Some(first) = first {
                 builder = builder.environment("FAILPOINTS", first);
             }
-            let process = builder.start();
-            let directly = (*process).clone();
+            let process = Mutex::new(builder.start());
+            let directly = (**process.lock().expect("a replica")).clone();
             let through_link = Api::new(Endpoint::plain(&link(directly.address(), 1)), "");
             let failpoints = Mutex::new(vec![None, second.clone()]);
-            replicas.push(Replica {
-                process: Mutex::new(process),
-                killed: AtomicBool::new(false),
-                failpoints,
-                through_link,
-                directly,
-            });
+            replicas.push(Replica { process, killed: AtomicBool::new(false), failpoints, through_link, directly });
         }
+        links.iter().for_each(Link::unleash);
         Self { replicas, links, is_over: AtomicBool::new(false), kills: Mutex::default() }
     }
 
@@ -153,14 +152,9 @@ impl Cluster {
         self.replicas.iter().map(|replica| replica.process.lock().expect("a replica").log()).collect()
     }
 
-    /// The replicas' processes, for what is read from their files when they have ended.
-    pub fn stop(&self) -> Vec<std::path::PathBuf> {
-        let stop = |replica: &Replica| {
-            let mut process = replica.process.lock().expect("a replica");
-            process.terminate();
-            process.directory().to_owned()
-        };
-        self.replicas.iter().map(stop).collect()
+    /// The file of a replica's own ledger.
+    pub fn ledger_file(&self, number: usize) -> PathBuf {
+        self.replicas[number].process.lock().expect("a replica").directory().join("ledger.db")
     }
 }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Value, json};
 
-use crate::harness::Registry;
 use crate::harness::api::Api;
 use crate::harness::exchange::Exchange;
 use crate::harness::image::{Image, Manifest, sha256};
+use crate::harness::{Postgres, Registry};
 
 use super::cluster::Cluster;
 use super::history::{Asked, History, Wrongs, is_linearizable, wrongs};
@@ -64,8 +64,16 @@ impl Contents {
     }
 }
 
+/// What runs share, one after the other.
+pub struct World {
+    pub registry: Registry,
+    /// The ledger of all replicas; without, each has a file of its own.
+    pub database: Option<Postgres>,
+}
+
 struct Run<'a> {
     plan: &'a Plan,
+    world: &'a World,
     contents: Contents,
     cluster: Cluster,
     history: History,
@@ -74,7 +82,8 @@ struct Run<'a> {
 }
 
 /// Makes a run. An error is all that is needed to understand it, and to make it again.
-pub fn run(plan: &Plan, registry: &Registry) -> Result<Tally, String> {
+pub fn run(plan: &Plan, world: &World) -> Result<Tally, String> {
+    let World { registry, database } = world;
     let contents = Contents::new(registry);
     let history = History::default();
     if let Some((tag, content)) = plan.there_before {
@@ -82,8 +91,8 @@ pub fn run(plan: &Plan, registry: &Registry) -> Result<Tally, String> {
         registry.push(&contents.tag(tag), &contents.images[content]).expect_created();
         history.answer(asked, Some(Ret::Accepted), "pushed to the registry itself");
     }
-    let cluster = Cluster::start(plan, registry);
-    let run = Run { plan, contents, cluster, history, started: AtomicUsize::new(0), tally: std::sync::Mutex::default() };
+    let cluster = Cluster::start(plan, registry, database.as_ref());
+    let run = Run { plan, world, contents, cluster, history, started: AtomicUsize::new(0), tally: std::sync::Mutex::default() };
     thread::scope(|scope| {
         let run = &run;
         scope.spawn(|| run.cluster.keep_alive(plan.point));
@@ -116,7 +125,7 @@ impl Run<'_> {
             for Kill { what, .. } in self.plan.kills.iter().filter(|kill| kill.after == number) {
                 match what {
                     Victim::Replica(replica) => self.cluster.kill(*replica),
-                    Victim::Database => {}
+                    Victim::Database => self.kill_database(),
                 }
             }
             self.cluster.wait_for(*replica);
@@ -126,6 +135,14 @@ impl Run<'_> {
                 Action::Pull { tag } => drop(self.pull(api, tag, &who)),
                 Action::Delete { content } => self.delete(api, content, &who),
             }
+        }
+    }
+
+    fn kill_database(&self) {
+        if let Some(database) = &self.world.database {
+            database.kill9();
+            self.cluster.count_kill("kill -9 of PostgreSQL");
+            database.start_again();
         }
     }
 
@@ -174,29 +191,27 @@ impl Run<'_> {
     /// The delete of a manifest is one of every tag that may mean it.
     fn delete(&self, api: &Api, content: Content, who: &str) {
         let concerned = (0..TAGS.len()).filter(|tag| TAGS[*tag].contents.contains(&content));
-        let ask = |tag: usize| {
-            let burn = TAGS[tag].may_be_deleted.then(|| self.history.ask(tag, Op::Burn(content)));
-            (self.history.ask(tag, Op::TakeAway(content)), burn)
-        };
-        let asked: Vec<_> = concerned.map(ask).collect();
+        let asked: Vec<_> = concerned.map(|tag| (tag, self.history.ask(tag, Op::TakeAway(content)))).collect();
+        let loose = asked.iter().filter(|(tag, _)| TAGS[*tag].may_be_deleted);
+        let burns: Vec<_> = loose.clone().map(|(tag, _)| self.history.ask(*tag, Op::Burn(content))).collect();
+        // Whoever comes to need it while it goes gets it back.
+        let put_back: Vec<_> = loose.map(|(tag, _)| self.history.ask(*tag, Op::PutBack(content))).collect();
         let answer = api.try_delete(&self.contents.manifest(content));
         let who = format!("{who}: {}", words(&answer));
         let status = answer.as_ref().map_or(0, |answer| answer.status);
         self.count("delete", if status == 0 { "no answer".to_owned() } else { status.to_string() });
-        for (take_away, burn) in asked {
+        for (tag, take_away) in asked {
             match status {
-                202 => {
-                    self.history.answer(take_away, Some(Ret::Done), &who);
-                    burn.map(|burn| self.history.answer(burn, Some(Ret::Done), &who));
-                }
-                // Refused, it has changed nothing, or put back what it took.
-                405 => self.history.answer_and(take_away, Ret::Done, &who, Op::PutBack(content)),
-                _ => {
-                    self.history.answer(take_away, None, &who);
-                    burn.map(|burn| self.history.answer(burn, None, &who));
-                }
+                202 if TAGS[tag].may_be_deleted => self.history.answer(take_away, Some(Ret::Done), &who),
+                // What may not be deleted is there again when the answer comes.
+                202 | 405 => self.history.answer_and(take_away, Ret::Done, &who, Op::PutBack(content)),
+                _ => self.history.answer(take_away, None, &who),
             }
         }
+        for burn in burns {
+            self.history.answer(burn, (status == 202).then_some(Ret::Done), &who);
+        }
+        put_back.into_iter().for_each(|put_back| self.history.answer(put_back, None, &who));
     }
 
     fn answered(&self, asked: Asked, what: &str, ret: Option<Ret>, words: &str) {
@@ -216,25 +231,20 @@ impl Run<'_> {
     /// has, and whether all that was told fits together.
     fn judge(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        let mut seen = Vec::new();
         for tag in 0..TAGS.len() {
             failures.extend(self.decide(tag).err());
-            let pulls: Vec<_> = (0..self.plan.replicas).map(|replica| self.pull_patiently(replica, tag)).collect();
-            if pulls.iter().any(|pulled| *pulled != pulls[0] || pulled.is_none()) {
-                failures.push(format!("the replicas pull {}: {pulls:?}", TAGS[tag].name));
-            }
-            seen.push(pulls[0]);
         }
+        let seen: Vec<_> = (0..TAGS.len()).map(|tag| self.pull_everywhere(tag, &mut failures)).collect();
         for (tag, row) in self.rows().into_iter().enumerate() {
             let name = TAGS[tag].name;
-            let last = match (row.clone(), seen[tag]) {
-                (Some((state, content)), Some(Ret::Pulled(pulled))) if state == "sealed" && content == pulled => {
-                    Tag::Sealed(content)
-                }
-                (Some((state, content)), Some(Ret::NotFound)) if state == "sealed" && TAGS[tag].may_be_deleted => {
+            let row = row.as_ref().map(|(state, content)| (state.as_str(), *content));
+            let last = match (row, seen[tag]) {
+                (Some(("sealed", content)), Some(Ret::Pulled(pulled))) if content == pulled => Tag::Sealed(content),
+                (Some(("sealed", content)), Some(Ret::NotFound)) => {
+                    failures.extend(self.heal(tag, content).err());
                     Tag::Gone(content)
                 }
-                (Some((state, content)), Some(Ret::NotFound)) if state == "burnt" => Tag::Burnt(content),
+                (Some(("burnt", content)), Some(Ret::NotFound)) => Tag::Burnt(content),
                 other => {
                     failures.push(format!("the ledger and the pulls of {name} differ: {other:?}"));
                     continue;
@@ -251,6 +261,27 @@ impl Run<'_> {
             self.tally.lock().expect("the tally").wrongs += wrongs;
         }
         failures
+    }
+
+    /// What every replica says; all of them say the same.
+    fn pull_everywhere(&self, tag: usize, failures: &mut Vec<String>) -> Option<Ret> {
+        let pulls: Vec<_> = (0..self.plan.replicas).map(|replica| self.pull_patiently(replica, tag)).collect();
+        if pulls.iter().any(|pulled| *pulled != pulls[0] || pulled.is_none()) {
+            failures.push(format!("the replicas pull {}: {pulls:?}", TAGS[tag].name));
+        }
+        pulls[0]
+    }
+
+    /// A delete that nobody saw the end of has taken the content away; pushing the same
+    /// bytes brings it back, and nothing else does.
+    fn heal(&self, tag: usize, content: Content) -> Result<(), String> {
+        let (ret, said) = self.push(self.cluster.directly(0), tag, content, "to heal it");
+        let pulled = self.pull_patiently(0, tag);
+        self.count("content", "taken by a delete and pushed again".to_owned());
+        match (ret, pulled) {
+            (Some(Ret::Accepted), Some(Ret::Pulled(pulled))) if pulled == content => Ok(()),
+            other => Err(format!("the content of {} does not come back: {other:?} {said}", TAGS[tag].name)),
+        }
     }
 
     /// Pushes what nobody has pushed until the tag is decided. A claim whose content a
@@ -283,15 +314,22 @@ impl Run<'_> {
 
     /// State and content of every tag in the ledger.
     fn rows(&self) -> Vec<Option<(String, Content)>> {
-        let directories = self.cluster.stop();
-        let ledger = Connection::open(directories[0].join("ledger.db")).expect("the ledger's file");
-        let sql = "SELECT state, digest FROM tags WHERE repository = ?1 AND tag = ?2";
-        let row = |tag: &super::plan::Target| {
-            let columns = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-            let found = ledger.query_row(sql, [&self.contents.repository, tag.name], columns).optional();
-            found.expect("a row of the ledger").map(|(state, digest)| (state, self.contents.named(&digest)))
+        let row = |name: &str| match &self.world.database {
+            Some(database) => {
+                let repository = &self.contents.repository;
+                let sql = format!("SELECT state, digest FROM tags WHERE repository = '{repository}' AND tag = '{name}'");
+                let line = database.sql("postgres", &sql);
+                line.split_once('|').map(|(state, digest)| (state.to_owned(), digest.to_owned()))
+            }
+            None => {
+                let ledger = Connection::open(self.cluster.ledger_file(0)).expect("the ledger's file");
+                let sql = "SELECT state, digest FROM tags WHERE repository = ?1 AND tag = ?2";
+                let found = ledger.query_row(sql, [&self.contents.repository, name], |row| Ok((row.get(0)?, row.get(1)?)));
+                found.optional().expect("a row of the ledger")
+            }
         };
-        TAGS.iter().map(row).collect()
+        let named = |(state, digest): (String, String)| (state, self.contents.named(&digest));
+        TAGS.iter().map(|tag| row(tag.name).map(named)).collect()
     }
 }
 
