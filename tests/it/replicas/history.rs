@@ -78,10 +78,6 @@ impl History {
     pub fn of_tag(&self, tag: usize) -> Vec<Entry> {
         self.0.lock().expect("the record").entries.iter().filter(|entry| entry.tag == tag).cloned().collect()
     }
-
-    pub fn len(&self) -> usize {
-        self.0.lock().expect("the record").entries.len()
-    }
 }
 
 /// Whether some order of these operations, each between its question and its answer,

@@ -107,22 +107,19 @@ impl Plan {
     }
 }
 
-/// The failpoint kills one replica the first, second, … time that it is passed. What
+/// The failpoint kills every replica the first, second, … time that it is passed. What
 /// only a roll-forward passes needs a claim that somebody left open first.
 fn failpoints(point: &'static str, replicas: usize, choices: &mut Seeded) -> Vec<[Option<String>; 2]> {
-    let mut failpoints = vec![[None, None]; replicas];
-    let victim = choices.below(replicas);
     let kill = |point: &str, passed: usize| Some(format!("{point}={passed}*off->1*return"));
-    if matches!(point, "gate-reconciling" | "gate-joined" | "gate-rolled") {
-        let leaves_open = choices.pick(&["gate-claimed", "gate-looked"]);
-        failpoints[victim][0] = kill(leaves_open, choices.below(2));
-        let finishes = choices.below(replicas);
-        failpoints[finishes][usize::from(finishes == victim)] = kill(point, 0);
-    } else {
-        let most = if point.starts_with("ledger") { 12 } else { 3 };
-        failpoints[victim][0] = kill(point, choices.below(most));
-    }
-    failpoints
+    let needs_open_claim = matches!(point, "gate-reconciling" | "gate-joined" | "gate-rolled");
+    let leaves_open = needs_open_claim.then(|| choices.below(replicas));
+    let most = if point.starts_with("ledger") { 8 } else { 3 };
+    let of_replica = |number: usize| match leaves_open {
+        Some(first) if first == number => [kill(choices.pick(&["gate-claimed", "gate-looked"]), choices.below(2)), kill(point, 0)],
+        Some(_) => [kill(point, 0), None],
+        None => [kill(point, choices.below(most)), None],
+    };
+    (0..replicas).map(of_replica).collect()
 }
 
 fn action(choices: &mut Seeded) -> Action {

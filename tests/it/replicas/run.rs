@@ -105,7 +105,6 @@ pub fn run(plan: &Plan, world: &World) -> Result<Tally, String> {
     let failures = run.judge();
     let mut tally = run.tally.into_inner().expect("the tally");
     tally.runs = 1;
-    tally.operations = run.history.len();
     tally.faults = run.cluster.faults();
     tally.kills = run.cluster.kills();
     if failures.is_empty() {
@@ -224,6 +223,7 @@ impl Run<'_> {
     }
 
     fn count(&self, what: &str, kind: String) {
+        self.tally.lock().expect("the tally").operations += 1;
         *self.tally.lock().expect("the tally").answers.entry(format!("{what} {kind}")).or_default() += 1;
     }
 
@@ -277,7 +277,7 @@ impl Run<'_> {
     fn heal(&self, tag: usize, content: Content) -> Result<(), String> {
         let (ret, said) = self.push(self.cluster.directly(0), tag, content, "to heal it");
         let pulled = self.pull_patiently(0, tag);
-        self.count("content", "taken by a delete and pushed again".to_owned());
+        self.tally.lock().expect("the tally").healed += 1;
         match (ret, pulled) {
             (Some(Ret::Accepted), Some(Ret::Pulled(pulled))) if pulled == content => Ok(()),
             other => Err(format!("the content of {} does not come back: {other:?} {said}", TAGS[tag].name)),
