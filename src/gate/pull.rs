@@ -131,8 +131,9 @@ impl Gate {
     ) -> Result<Answer, Refusal> {
         match (self.known.last(&pull.key), self.when_ledger_is_down) {
             (Some(known), _) if known.state == State::Burnt => self.pull_burnt(caller, pull).await,
-            (Some(known), _) => self.pull_pinned(caller, pull, known.digest, decision).await,
-            (None, WhenLedgerIsDown::Refuse) => Err(cause),
+            // It may have been deleted by another replica, where deletes are allowed.
+            (_, WhenLedgerIsDown::Refuse) => Err(cause),
+            (Some(known), WhenLedgerIsDown::Serve) => self.pull_pinned(caller, pull, known.digest, decision).await,
             (None, WhenLedgerIsDown::Serve) => {
                 decision.verdict("unpinned");
                 self.metrics.unpinned_pulls.inc();
