@@ -21,7 +21,8 @@ use super::upstream::reset;
 pub enum Mishap {
     /// Nobody is connected at all.
     Refuse,
-    /// The question is late, and may come after whoever asked has left.
+    /// The question is so many milliseconds late, and may come after whoever asked has
+    /// left.
     Delay(u64),
     /// Both sides are reset, and the question is lost.
     Cut,
@@ -50,11 +51,15 @@ pub struct Link {
 
 struct Shared {
     target: String,
-    weather: Weather,
-    choices: Mutex<Seeded>,
+    fate: Fate,
     is_healed: AtomicBool,
     is_over: AtomicBool,
     injected: Mutex<BTreeMap<&'static str, usize>>,
+}
+
+enum Fate {
+    Weather(Weather, Mutex<Seeded>),
+    Always(Mishap, usize),
 }
 
 impl Mishap {
@@ -75,12 +80,20 @@ impl Link {
     /// `choices` decide what happens to its connections, in the order in which they are
     /// made.
     pub fn to(target: &str, weather: Weather, choices: Seeded) -> Self {
+        Self::start(target, Fate::Weather(weather, Mutex::new(choices)))
+    }
+
+    /// One on which the same happens to every connection, at the same turn.
+    pub fn always(target: &str, mishap: Mishap, turn: usize) -> Self {
+        Self::start(target, Fate::Always(mishap, turn))
+    }
+
+    fn start(target: &str, fate: Fate) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared {
             target: target.to_owned(),
-            weather,
-            choices: Mutex::new(choices),
+            fate,
             is_healed: AtomicBool::new(true),
             is_over: AtomicBool::new(false),
             injected: Mutex::default(),
@@ -143,11 +156,15 @@ struct Progress {
 
 impl Shared {
     fn plan(&self) -> Plan {
-        let mut choices = self.choices.lock().expect("the choices");
-        if !choices.chance(self.weather.percent) {
+        let (weather, choices) = match &self.fate {
+            Fate::Weather(weather, choices) => (weather, choices),
+            Fate::Always(mishap, turn) => return Some((*mishap, *turn)),
+        };
+        let mut choices = choices.lock().expect("the choices");
+        if !choices.chance(weather.percent) {
             return None;
         }
-        let (turn, time) = (choices.below(self.weather.turns), choices.below(100));
+        let (turn, time) = (choices.below(weather.turns), choices.below(100));
         // Few are so late that whoever asked has given up by then.
         let delay = Mishap::Delay(if time < 20 { 1_300 } else { time as u64 });
         let delayed = [delay, delay];
