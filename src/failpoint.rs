@@ -16,8 +16,9 @@ macro_rules! failpoint {
 
 pub(crate) use failpoint;
 
-/// Every failpoint, in the order in which a push, a roll-forward (which begins in the
-/// background with `gate-reconciling`), an adoption and a delete pass them.
+/// Every failpoint of the protocol, in the order in which a push, a roll-forward (which begins in the
+/// background with `gate-reconciling`), an adoption and a delete pass them; and those
+/// of each write of the ledger, before and after its commit.
 pub const ALL: &[&str] = &[
     "gate-stored",
     "gate-claimed",
@@ -29,9 +30,13 @@ pub const ALL: &[&str] = &[
     "gate-joined",
     "gate-rolled",
     "gate-adopting",
+    "gate-deleting",
     "gate-deleted",
+    "gate-putting-back",
     "ledger-burnt",
     "ledger-appended",
+    "ledger-committing",
+    "ledger-committed",
 ];
 
 /// Reads `FAILPOINTS` for as long as the value lives. Does nothing in a release.

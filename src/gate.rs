@@ -16,6 +16,7 @@ mod moving;
 mod needs;
 mod pull;
 mod push;
+mod putback;
 mod query;
 mod reconcile;
 mod rights;

@@ -16,7 +16,14 @@ use crate::oci::{Digest, RepositoryName};
 use crate::policy::{Delete as DeleteRule, Verdict};
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{Fetched, Listed, Outgoing, Trust};
+use crate::upstream::{Fetched, Listed, Outgoing, Trust, is_definite_rejection};
+
+/// A tag that needs a manifest.
+pub(super) struct Bound {
+    pub key: TagKey,
+    pub verdict: Verdict,
+    pub record: Record,
+}
 
 /// How much a refusal may tell.
 enum Told {
@@ -46,12 +53,9 @@ impl Gate {
             }
             return Ok(answer);
         }
-        let record = match self.metrics.ledger("lookup", self.ledger.lookup(key)).await? {
-            Some(record) => Some(record),
-            None => match self.adopt_before_delete(caller, key).await {
-                Ok(record) => record,
-                Err(refusal) => return Err(self.unless_no_delete(caller, &key.repository, refusal).await),
-            },
+        let record = match self.settled(caller, key).await {
+            Ok(record) => record,
+            Err(refusal) => return Err(self.unless_no_delete(caller, &key.repository, refusal).await),
         };
         match record {
             Some(record) if record.state != State::Burnt => {
@@ -100,39 +104,55 @@ impl Gate {
         }
 
         // From here on the ledger knows every immutable tag. The first look is the
-        // long one, and others may push meanwhile; the second is made alone.
+        // long one, and others may push meanwhile; the second is made alone in this
+        // process, and a third sees what another one did.
         self.tags_to_burn(caller, repository, digest).await?;
         let _no_push_meanwhile = self.locks.alone(repository, digest).await;
         let to_burn = self.tags_to_burn(caller, repository, digest).await?;
-        let response = self.delete_upstream(caller, &delete).await?;
+        let content = self.before_it_goes(caller, repository, digest).await?;
+        let deleted = self.delete_upstream(caller, &delete).await;
+        let put_back = match &deleted {
+            Ok(no) if is_definite_rejection(no) => Ok(()),
+            _ => self.put_back_if_needed(caller, (repository, digest), content.as_ref(), &to_burn).await,
+        };
+        let response = deleted?;
         if response.status().is_success() {
             decision.accepted();
-            for (key, verdict, record) in &to_burn {
+            for Bound { key, verdict, record } in &to_burn {
                 self.burn(caller, key, verdict, record).await?;
                 decision.verdict("deleted");
             }
         }
+        put_back?;
         Ok(response.map(Into::into))
     }
 
     /// The immutable tags that go with a manifest; refused where one may not.
-    async fn tags_to_burn(
+    async fn tags_to_burn(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<Vec<Bound>, Refusal> {
+        let bound = self.bound_to(caller, repository, digest).await?;
+        for Bound { key, verdict, record } in &bound {
+            self.may_go_with(caller, key, verdict, record, digest).await?;
+        }
+        Ok(bound)
+    }
+
+    /// The immutable tags that need a manifest, by what the ledger says now.
+    pub(super) async fn bound_to(
         &self,
         caller: &Caller,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<Vec<(TagKey, Verdict, Record)>, Refusal> {
-        let mut to_burn = Vec::new();
+    ) -> Result<Vec<Bound>, Refusal> {
+        let mut bound = Vec::new();
         for (tag, record) in self.metrics.ledger("records", self.ledger.records(repository)).await? {
             let key = TagKey { repository: repository.clone(), tag };
             let verdict = self.policy.decide(&key.repository, &key.tag);
             let is_held = record.state != State::Burnt && verdict.is_immutable();
             if is_held && self.needs(caller, repository, &record.digest, digest).await? {
-                self.may_go_with(caller, &key, &verdict, &record, digest).await?;
-                to_burn.push((key, verdict, record));
+                bound.push(Bound { key, verdict, record });
             }
         }
-        Ok(to_burn)
+        Ok(bound)
     }
 
     /// Whether a tag that needs the manifest may go with it.
@@ -223,12 +243,28 @@ impl Gate {
         };
         for tag in tags {
             let key = TagKey { repository: repository.clone(), tag };
-            let is_immutable = self.policy.decide(&key.repository, &key.tag).is_immutable();
-            if is_immutable && self.metrics.ledger("lookup", self.ledger.lookup(&key)).await?.is_none() {
-                self.adopt_before_delete(caller, &key).await?;
+            if self.policy.decide(&key.repository, &key.tag).is_immutable() {
+                self.settled(caller, &key).await?;
             }
         }
         Ok(())
+    }
+
+    /// The row of a tag before a delete decides. What the registry points anywhere and
+    /// nobody has adopted or confirmed is settled first: it may be what goes.
+    async fn settled(&self, caller: &Caller, key: &TagKey) -> Result<Option<Record>, Refusal> {
+        match self.metrics.ledger("lookup", self.ledger.lookup(key)).await? {
+            Some(record) if record.state == State::Open => {
+                let found = self.pointer(caller, key, Trust::OrService).await?;
+                let settled = match found {
+                    Some(found) => self.settle_open(caller, key, &record.digest, &found).await?,
+                    None => None,
+                };
+                Ok(Some(settled.unwrap_or(record)))
+            }
+            Some(record) => Ok(Some(record)),
+            None => self.adopt_before_delete(caller, key).await,
+        }
     }
 
     async fn adopt_before_delete(&self, caller: &Caller, key: &TagKey) -> Result<Option<Record>, Refusal> {
@@ -253,7 +289,6 @@ impl Gate {
     /// Burns a tag that means what `record` says. Whether it did: where it means other
     /// bytes by now, it is left alone.
     async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, record: &Record) -> Result<bool, Refusal> {
-        failpoint!("gate-deleted");
         let now = self.clock.now();
         let is_burnt = self.metrics.ledger("burn", self.ledger.burn(key, &record.digest, now)).await?;
         if is_burnt {
@@ -270,6 +305,9 @@ impl Gate {
     async fn delete_upstream<T>(&self, caller: &Caller, delete: &Delete<T>) -> Result<Response<Bytes>, Refusal> {
         let (target, headers) = (delete.target.clone(), caller.headers.clone());
         let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: false };
-        Ok(self.upstream.forward_whole(outgoing).await?)
+        failpoint!("gate-deleting");
+        let response = self.upstream.forward_whole(outgoing).await?;
+        failpoint!("gate-deleted");
+        Ok(response)
     }
 }

@@ -10,7 +10,6 @@ use super::decision::Decision;
 use super::intent::Pull;
 use super::{Gate, warn};
 use crate::answer::Answer;
-use crate::clock::AttemptId;
 use crate::config::valid::WhenLedgerIsDown;
 use crate::ledger::{Record, State};
 use crate::oci::Digest;
@@ -112,12 +111,7 @@ impl Gate {
     /// anywhere, and not there yet if it does not. A pull never points a tag.
     async fn settle_on_sight(&self, caller: &Caller, pull: &Pull, open: &Record) -> Result<Option<Digest>, Refusal> {
         let Some(found) = self.pointer(caller, &pull.key, Trust::Client).await? else { return Ok(None) };
-        let _no_delete_meanwhile = self.keep(&pull.key.repository, &[&open.digest])?;
-        let joining = self.ledger.join(&pull.key, &open.digest, AttemptId::random(), self.clock.now());
-        let record = match self.metrics.ledger("join", joining).await? {
-            Some(claim) => Some(self.settle_with(caller, claim, &found).await?),
-            None => self.metrics.ledger("lookup", self.ledger.lookup(&pull.key)).await?,
-        };
+        let record = self.settle_open(caller, &pull.key, &open.digest, &found).await?;
         Ok(record.filter(|record| record.state == State::Sealed).map(|record| record.digest))
     }
 
@@ -137,8 +131,9 @@ impl Gate {
     ) -> Result<Answer, Refusal> {
         match (self.known.last(&pull.key), self.when_ledger_is_down) {
             (Some(known), _) if known.state == State::Burnt => self.pull_burnt(caller, pull).await,
-            (Some(known), _) => self.pull_pinned(caller, pull, known.digest, decision).await,
-            (None, WhenLedgerIsDown::Refuse) => Err(cause),
+            // It may have been deleted by another replica, where deletes are allowed.
+            (_, WhenLedgerIsDown::Refuse) => Err(cause),
+            (Some(known), WhenLedgerIsDown::Serve) => self.pull_pinned(caller, pull, known.digest, decision).await,
             (None, WhenLedgerIsDown::Serve) => {
                 decision.verdict("unpinned");
                 self.metrics.unpinned_pulls.inc();

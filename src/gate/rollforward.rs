@@ -108,6 +108,23 @@ impl Gate {
         }
     }
 
+    /// Ends the open claim of a tag that the registry points at `found`, and returns the
+    /// row as it is then.
+    pub(super) async fn settle_open(
+        &self,
+        caller: &Caller,
+        key: &TagKey,
+        claimed: &Digest,
+        found: &Digest,
+    ) -> Result<Option<Record>, Refusal> {
+        let _no_delete_meanwhile = self.keep(&key.repository, &[claimed])?;
+        let joining = self.ledger.join(key, claimed, AttemptId::random(), self.clock.now());
+        match self.metrics.ledger("join", joining).await? {
+            Some(claim) => self.settle_with(caller, claim, found).await.map(Some),
+            None => Ok(self.metrics.ledger("lookup", self.ledger.lookup(key)).await?),
+        }
+    }
+
     /// The registry points the tag at `found`: the claimed bytes under the name of
     /// another algorithm, or a tag that was there before.
     pub(super) async fn settle_with(&self, caller: &Caller, claim: Claim, found: &Digest) -> Result<Record, Refusal> {

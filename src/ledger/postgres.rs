@@ -45,6 +45,7 @@ use self::retry::{Failure, Tries};
 use self::statements::Books;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
+use crate::failpoint::failpoint;
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// Between the server's limit and ours, so that the server is heard first.
@@ -161,7 +162,12 @@ impl PostgresLedger {
 /// Commits what was done, or undoes it where the server can be asked to.
 async fn end<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Failure> {
     match done {
-        Ok(value) => session.commit().await.map(|()| value),
+        Ok(value) => {
+            failpoint!("ledger-committing");
+            session.commit().await?;
+            failpoint!("ledger-committed");
+            Ok(value)
+        }
         Err(failure) => {
             if failure.may_be_tried_again() || matches!(failure, Failure::Answer(_)) {
                 session.roll_back().await;

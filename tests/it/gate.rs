@@ -5,6 +5,7 @@ mod adoption;
 mod audit;
 mod delete;
 mod delete_races;
+mod delete_replicas;
 mod known;
 mod multi_tag;
 mod pull;

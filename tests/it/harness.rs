@@ -14,6 +14,7 @@ pub mod granting;
 pub mod home;
 pub mod http;
 pub mod image;
+pub mod link;
 pub mod oci_client;
 pub mod ports;
 #[expect(dead_code, reason = "the library's own tests use the rest of it")]
@@ -38,7 +39,9 @@ pub use faults::{Fault, Faults};
 pub use gate::Gate;
 pub use granting::{Denial, Granting};
 pub use image::Image;
+pub use link::{Link, Weather};
 pub use oci_client::OciClient;
+pub use postgres::Postgres;
 pub use pushonce::Pushonce;
 pub use python::{Dxf, Helm, Oras};
 pub use raw::raw;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod faults;
+mod link;
 mod packaging;
 mod proxy;
 mod registry;

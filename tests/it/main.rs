@@ -11,6 +11,7 @@ mod hostile;
 mod large;
 mod operator;
 mod races;
+mod replicas;
 mod secrets;
 mod shared_ledger;
 mod signing_in;

@@ -201,7 +201,10 @@ fn transact(books: &Books<'_>, remembered: &mut Remembered, batch: &mut [Box<dyn
     if books.connection.total_changes() - before > books.beats.get() {
         remembered.chain.append(books.connection).map_err(|error| error.to_string())?;
     }
-    run("COMMIT")
+    failpoint!("ledger-committing");
+    run("COMMIT")?;
+    failpoint!("ledger-committed");
+    Ok(())
 }
 
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

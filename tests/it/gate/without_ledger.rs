@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::process::eventually;
 use crate::harness::{Image, Pushonce, Registry};
 
-use super::{ledger, state};
+use super::{DELETABLE, ledger, state};
 
 /// Takes the table away under the running process, so that every question to the
 /// ledger fails, and gives it back.
@@ -81,6 +81,19 @@ fn a_tag_that_was_pulled_before_is_served_from_memory() {
         registry.put_tag_behind_the_back("web:1.4.0", &Image::random());
         assert_eq!(proxy.tag_digest("web:1.4.0"), Some(image.digest()));
         assert_eq!(proxy.metric("pushonce_unpinned_pulls_total", &[]), 0.0);
+    }
+}
+
+#[test]
+fn a_tag_that_may_have_been_deleted_is_served_from_memory_unless_configured_otherwise() {
+    for (setting, status) in [("serve", 200), ("refuse", 503)] {
+        let registry = Registry::start();
+        let setting = format!("pulls.when_ledger_is_down = \"{setting}\"");
+        let proxy = Pushonce::in_front_of(&registry.url()).policy(DELETABLE).setting(&setting).start();
+        proxy.push("web:1.4.0", &Image::random()).expect_created();
+        proxy.pull("web:1.4.0").expect_ok();
+        take_away(&proxy);
+        proxy.pull("web:1.4.0").expect(status);
     }
 }
 

@@ -123,6 +123,7 @@ impl Api {
         self.on_manifest("DELETE", name).send()
     }
 
+    /// The same for a server that may break off: an error means no answer.
     pub fn try_delete(&self, name: &str) -> io::Result<Exchange> {
         self.on_manifest("DELETE", name).try_send()
     }

@@ -1,6 +1,7 @@
 //! The program under test, as a process of its own in front of a registry.
 
 use std::ops::Deref;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -120,6 +121,26 @@ impl Pushonce {
     pub fn restart_and_fail(&mut self) -> Run {
         self.process.kill9();
         run(command(&self.setup), "this package", self.setup.directory.path()).expect_failure()
+    }
+
+    /// The same, and whether it lives now: what it needs at its start may be missing.
+    pub fn try_restart(&mut self) -> bool {
+        self.process.kill9();
+        match launch(&self.setup, port_of(&self.api), port_of(&self.admin)) {
+            Ok(process) | Err(process) => self.process = process,
+        }
+        !self.has_ended()
+    }
+
+    /// Sets a variable from the next restart on, or takes it away.
+    pub fn set_environment(&mut self, name: &str, value: Option<&str>) {
+        self.setup.environment.retain(|(other, _)| other != name);
+        self.setup.environment.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Whether SIGKILL has ended it.
+    pub fn was_killed(&mut self) -> bool {
+        self.process.ended().is_some_and(|status| status.signal() == Some(9))
     }
 
     /// Whether it has ended by itself.
