@@ -81,8 +81,8 @@ async fn a_confirmation_that_waited_sees_what_happened_meanwhile() {
         let ledger = Arc::clone(&ledger);
         async move { ledger.confirm(early, at(3)).await }
     });
-    let waiting = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'");
-    eventually("the confirmation waits", || Server::shared().sql("postgres", &waiting) != "0").await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'";
+    eventually("the confirmation waits", || Server::shared().sql("postgres", waiting) != "0").await;
     hold.commit().await.expect("committed");
     let outcome = confirming.await.expect("it ends");
     assert!(matches!(outcome, Err(LedgerError::ClaimLost { .. })), "{outcome:?}");
