@@ -172,10 +172,14 @@ async fn end<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Fai
 }
 
 fn end_read<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Failure> {
-    if matches!(done, Ok(_) | Err(Failure::Answer(_))) {
-        session.end_read();
+    match done {
+        Err(Failure::Statement(error)) if error.as_db_error().is_none() => Err(Failure::NothingDone(error)),
+        Err(Failure::Statement(error)) => Err(Failure::Statement(error)),
+        answered => {
+            session.end_read();
+            answered
+        }
     }
-    done
 }
 
 /// Tries `attempt`, a block, until it succeeds or must not be tried again. A macro,

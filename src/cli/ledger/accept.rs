@@ -18,7 +18,8 @@ one cannot be brought back, this command says that the one which is there counts
 pushed since is adopted from the registry at its next push or pull; which tags were deleted
 since, nothing can tell.
 
-Nothing may be running with the ledger. Who did it, why, what was known and what is there is
+Nothing may be running with an embedded ledger. In front of PostgreSQL each replica has its
+own witness, and needs this once for itself. Who did it, why, what was known and what is there is
 written down for good: `pushonce ledger acts` shows it.";
 
 pub(super) const EXAMPLE: &str = "\

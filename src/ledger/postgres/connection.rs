@@ -129,7 +129,7 @@ impl Connection {
     /// operation is right at each of the levels.
     pub(super) async fn begin(&mut self) -> Result<(), Failure> {
         self.in_doubt = true;
-        self.client.batch_execute("BEGIN").await.map_err(Failure::NotBegun)
+        self.client.batch_execute("BEGIN").await.map_err(Failure::NothingDone)
     }
 
     /// Commits. Only `Ok` says that the transaction is there.

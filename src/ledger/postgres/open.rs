@@ -90,7 +90,7 @@ pub(super) async fn witnessed(settings: &Settings, registry: &str, witness: &Pat
     let heads = standing.ok_or_else(lost)?.heads;
     if !had_witness && version > 0 {
         let (ledger, witness) = (place.to_string(), witness.display().to_string());
-        tracing::warn!(ledger, witness, "the ledger has no witness here: it is taken as it is");
+        tracing::warn!(ledger, witness, "the ledger has no witness: it is taken as it is");
     }
     let keeper = Keeper::start(witness, heads)?;
     let ours = Arc::new(Epochs::new(place.clone(), witness.to_owned(), keeper, heads));

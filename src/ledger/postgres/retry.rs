@@ -21,8 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) enum Failure {
     /// There was no connection.
     Pool(PoolError),
-    /// The server did not begin the transaction, so nothing was done.
-    NotBegun(tokio_postgres::Error),
+    /// The server did not begin the transaction, or broke off in a read: nothing was
+    /// done.
+    NothingDone(tokio_postgres::Error),
     Statement(tokio_postgres::Error),
     /// The server said that it committed, and that this may not last.
     Doubt(String),
@@ -33,11 +34,11 @@ pub(super) enum Failure {
 impl Failure {
     /// Whether nothing was done, and another try may succeed: the server rolled the
     /// transaction back for the sake of another one (40001, 40P01), or the
-    /// connection had ended before it began.
+    /// connection had ended before it began, as after a restart.
     pub(super) fn may_be_tried_again(&self) -> bool {
         const CONFLICTS: [SqlState; 2] = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         match self {
-            Self::NotBegun(error) => error.is_closed() || error.as_db_error().is_none(),
+            Self::NothingDone(_) => true,
             Self::Statement(error) => error.code().is_some_and(|code| CONFLICTS.contains(code)),
             Self::Pool(_) | Self::Doubt(_) | Self::Answer(_) => false,
         }
@@ -68,7 +69,7 @@ impl From<Failure> for LedgerError {
             Failure::Answer(error) => error,
             Failure::Pool(PoolError::Backend(error)) => Self::Unavailable(error.to_string()),
             Failure::Pool(error) => Self::Unavailable(with_causes(&error)),
-            Failure::NotBegun(error) | Failure::Statement(error) => Self::Unavailable(with_causes(&error)),
+            Failure::NothingDone(error) | Failure::Statement(error) => Self::Unavailable(with_causes(&error)),
             Failure::Doubt(warning) => Self::Unavailable(format!("a commit may not last: {warning}")),
         }
     }

@@ -264,7 +264,7 @@ async fn a_witness_that_lags_is_no_reason_to_refuse() {
     let connection = raw(&url).await;
     // As many as an hour brings, and what would have been forgotten on the way.
     let more = "INSERT INTO heads (number, mark) SELECT n, decode(repeat(md5(n::text), 2), 'hex') \
-                FROM generate_series(2, 3600) AS n; DELETE FROM heads WHERE number < 2600 AND number % 1000 <> 0";
+                FROM generate_series((SELECT max(number) + 1 FROM heads), 3600) AS n; DELETE FROM heads WHERE number < 2600 AND number % 1000 <> 0";
     connection.batch_execute(more).await.expect("heads");
     fs::write(replica.witness(), text).expect("an old witness");
     let ledger = replica.open(&url).await;
