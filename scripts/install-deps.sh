@@ -67,6 +67,10 @@ for purpose in "$@"; do
     fuzz) needed=("${fuzz[@]}") ;;
     *) fail "unknown purpose: $purpose" ;;
   esac
+  # Debian keeps the server's programs out of the path.
+  if [ "$purpose" = test ] && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    packages+=(postgresql)
+  fi
   for entry in "${needed[@]}"; do
     # Daemons live in sbin, which the path of an ordinary user may lack.
     if ! PATH="$PATH:/usr/sbin:/sbin" command -v "${entry%%:*}" >/dev/null; then
@@ -113,6 +117,7 @@ if [ -d /run/systemd/system ]; then
       docker.io) "${as_root[@]}" systemctl disable docker.service docker.socket containerd.service ;;
       docker-registry) "${as_root[@]}" systemctl disable docker-registry.service ;;
       containerd) "${as_root[@]}" systemctl disable containerd.service ;;
+      postgresql) "${as_root[@]}" systemctl disable postgresql.service ;;
       podman) "${as_root[@]}" systemctl disable podman.socket podman-auto-update.timer podman-restart.service ;;
     esac
   done

@@ -2,6 +2,10 @@
 
 pub mod check;
 pub mod explain;
+mod ledger;
+mod operator;
+mod progress;
+mod release;
 mod serve;
 
 use std::ffi::OsString;
@@ -11,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::causes::with_causes;
 use crate::config::{self, Diagnostics, FileKind};
 use crate::failpoint;
 use crate::policy::Policy;
@@ -69,6 +74,24 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    /// Free a tag whose push was cut off and cannot be finished
+    #[command(long_about = release::ABOUT, after_help = release::EXAMPLE)]
+    ReleaseClaim {
+        /// The tag, as REPOSITORY:TAG without a registry host
+        #[arg(value_name = "REPOSITORY:TAG")]
+        reference: String,
+        /// Why, in one line; it is kept with the act for good
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The server configuration, which names the ledger and the registry
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Look at the ledger, copy it, check it, move it
+    Ledger {
+        #[command(subcommand)]
+        command: ledger::LedgerCommand,
+    },
 }
 
 /// The environment, read once. Variables that are no text cannot be ours.
@@ -99,6 +122,46 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
             },
             Err(mistakes) => mistaken(&format!("{}\n", mistakes.render(color))),
         },
+        Command::ReleaseClaim { reference, reason, config } => {
+            ended(release::release(&reference, &reason, &config, environment), color)
+        }
+        Command::Ledger { command } => ended(ledger::run(command, environment), color),
+    }
+}
+
+/// Why a command of an operator ended without being done.
+#[derive(Debug)]
+enum Ended {
+    /// The configuration has mistakes.
+    Misconfigured(Diagnostics),
+    /// The command line has a mistake, in words.
+    Mistaken(String),
+    /// It failed, for reasons that the words give, with the remedy.
+    Failed(String),
+}
+
+impl From<Diagnostics> for Ended {
+    fn from(mistakes: Diagnostics) -> Self {
+        Self::Misconfigured(mistakes)
+    }
+}
+
+impl Ended {
+    fn failed(cause: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Failed(with_causes(cause))
+    }
+}
+
+/// Prints what a command of an operator came to.
+fn ended(outcome: Result<String, Ended>, color: bool) -> ExitCode {
+    match outcome {
+        Ok(text) => done(&text),
+        Err(Ended::Misconfigured(mistakes)) => mistaken(&format!("{}\n", mistakes.render(color))),
+        Err(Ended::Mistaken(words)) => mistaken(&format!("{words}\n")),
+        Err(Ended::Failed(words)) => {
+            eprintln!("pushonce: {words}");
+            ExitCode::FAILURE
+        }
     }
 }
 

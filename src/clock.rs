@@ -1,7 +1,7 @@
 //! Time and randomness, handed in as parameters.
 //!
 //! No decision depends on the clock: it stamps rows and log lines only. The
-//! single source of randomness is [`AttemptId::random`].
+//! sources of randomness are [`AttemptId::random`] and [`nonce`].
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -50,6 +50,32 @@ impl Clock for ManualClock {
     }
 }
 
+/// Ids that can be drawn again: those of the simulation come from its seed.
+#[cfg(test)]
+pub(crate) mod drawn {
+    use std::cell::RefCell;
+
+    use uuid::{Builder, Uuid};
+
+    type Source = Box<dyn FnMut() -> u64>;
+
+    thread_local!(static SOURCE: RefCell<Option<Source>> = const { RefCell::new(None) });
+
+    /// Draws the ids of this thread from `source` from now on, or makes them random again.
+    pub(crate) fn from(source: Option<Source>) {
+        SOURCE.with(|place| *place.borrow_mut() = source);
+    }
+
+    pub(super) fn next() -> Option<Uuid> {
+        SOURCE.with(|place| {
+            place
+                .borrow_mut()
+                .as_mut()
+                .map(|draw| Builder::from_random_bytes(((u128::from(draw()) << 64) | u128::from(draw())).to_be_bytes()).into_uuid())
+        })
+    }
+}
+
 /// The identity of one try to point a tag, made by the process that tries.
 ///
 /// Random (UUID version 4), so that two replicas, or one before and after a
@@ -60,6 +86,10 @@ pub struct AttemptId(Uuid);
 impl AttemptId {
     #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
     pub fn random() -> Self {
+        #[cfg(test)]
+        if let Some(drawn) = drawn::next() {
+            return Self(drawn);
+        }
         Self(Uuid::new_v4())
     }
 
@@ -73,4 +103,10 @@ impl fmt::Display for AttemptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.simple().fmt(f)
     }
+}
+
+/// Sixteen bytes that are never the same again.
+#[expect(clippy::disallowed_methods, reason = "a source of randomness")]
+pub fn nonce() -> [u8; 16] {
+    Uuid::new_v4().into_bytes()
 }

@@ -16,7 +16,7 @@ macro_rules! failpoint {
 
 pub(crate) use failpoint;
 
-/// Every failpoint, in the order in which a push, a roll-forward (which begins in the
+/// Every failpoint of the protocol, in the order in which a push, a roll-forward (which begins in the
 /// background with `gate-reconciling`), an adoption and a delete pass them; and those
 /// of each write of the ledger, before and after its commit.
 pub const ALL: &[&str] = &[
@@ -33,6 +33,8 @@ pub const ALL: &[&str] = &[
     "gate-deleting",
     "gate-deleted",
     "gate-putting-back",
+    "ledger-burnt",
+    "ledger-appended",
     "ledger-committing",
     "ledger-committed",
 ];

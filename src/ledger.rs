@@ -12,6 +12,7 @@
 //! ```
 //! `Lifted` counts as no row: the policy stopped calling the tag immutable.
 
+pub mod carry;
 pub mod memory;
 mod open;
 pub mod postgres;
@@ -19,6 +20,7 @@ mod row;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+pub mod witness;
 
 use std::fmt;
 
@@ -29,7 +31,7 @@ use thiserror::Error;
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
-pub use self::open::{Engine, OpenError, open};
+pub use self::open::{Engine, OpenError, accept, beside, open};
 
 /// One tag of one repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,3 +27,5 @@ pub mod telemetry;
 pub mod cli;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+#[cfg(test)]
+pub mod simulation;

@@ -223,6 +223,8 @@ impl Upstream {
         loop {
             let moved = progress.map(Progress::count);
             tokio::select! {
+                // An answer that is there counts, be it at the last moment.
+                biased;
                 answer = &mut answer => return answer.map_err(Failure::from),
                 () = sleep(limit) => {
                     if moved == progress.map(Progress::count) {

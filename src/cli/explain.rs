@@ -74,7 +74,7 @@ fn consequence(verdict: &Verdict) -> &'static str {
 }
 
 /// Reads `REPOSITORY:TAG`.
-fn parse(reference: &str) -> Result<(RepositoryName, Tag), String> {
+pub(super) fn parse(reference: &str) -> Result<(RepositoryName, Tag), String> {
     let shape = "a reference looks like REPOSITORY:TAG, such as driftwood/web:1.4.0";
     if reference.contains('@') {
         return Err(format!("`{reference}` names a digest, which no rule is about: {shape}"));

@@ -64,7 +64,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     telemetry::start(&config.log)?;
     server::descriptors::raise(config.server.max_connections);
     let metrics = Arc::new(Metrics::new()?);
-    let ledger = ledger::open(&config.ledger.engine, &config.upstream.name).await?;
+    let ledger = ledger::open(&config.ledger.engine, &config.upstream.name, config.ledger.witness.as_deref()).await?;
     let probe = Probe::new(&config.upstream)?;
     let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
     let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;

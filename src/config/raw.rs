@@ -56,7 +56,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "idle_timeout",
         ],
     ),
-    ("ledger", &["url", "password_file", "pool_size", "timeout", "reconcile_interval"]),
+    ("ledger", &["url", "password_file", "pool_size", "timeout", "witness", "reconcile_interval"]),
     ("admin", &["listen"]),
     ("policy", &["file"]),
     ("pulls", &["when_ledger_is_down", "drift_check_interval"]),

@@ -140,6 +140,7 @@ fn ledger(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: 
     let url = section.read("url", |text| words::ledger(text, directory)).unwrap_or_else(default);
     let pool_size = section.integer("pool_size", 1..=1_000).unwrap_or(16);
     let timeout = section.duration("timeout", SHORTEST).unwrap_or(Duration::from_secs(5));
+    let witness = section.read("witness", words::path).map(|file| directory.join(file));
     let reconcile_interval = section.duration("reconcile_interval", Duration::ZERO).unwrap_or(Duration::from_secs(60));
     let is_written = matches!(&url, words::LedgerUrl::Postgres(address) if address.has_password()).then_some("ledger.url");
     let password = password::in_file(section, directory, is_written, files, report);
@@ -147,7 +148,12 @@ fn ledger(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: 
         words::LedgerUrl::Sqlite(file) => Engine::Sqlite(directory.join(file)),
         words::LedgerUrl::Postgres(address) => Engine::Postgres(Box::new(Settings { address, password, pool_size, timeout })),
     };
-    Ledger { engine, reconcile_interval }
+    let witness = match engine {
+        // Beside the file, which the ledger finds.
+        Engine::Sqlite(_) => witness,
+        Engine::Postgres(_) => Some(witness.unwrap_or_else(|| directory.join("pushonce.head"))),
+    };
+    Ledger { engine, witness, reconcile_interval }
 }
 
 fn admin(section: &Section<'_>, data_listen: SocketAddr, report: &Report) -> Admin {

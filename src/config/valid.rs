@@ -106,6 +106,9 @@ pub struct Service {
 pub struct Ledger {
     /// Where it is; the settings of a database are with it.
     pub engine: Engine,
+    /// The file that remembers the newest head of the ledger. `None` is beside an embedded
+    /// one; for a database it is `pushonce.head` beside the configuration.
+    pub witness: Option<PathBuf>,
     /// How often claims that were left open are looked for and finished. Default 1
     /// minute; zero never does.
     pub reconcile_interval: Duration,

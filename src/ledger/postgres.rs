@@ -5,8 +5,12 @@
 //! Anything else is [`LedgerError::Unavailable`]: it may have been carried out or
 //! not, and the connection it happened on is closed.
 
+mod accept;
 mod address;
+mod bulk;
 mod connection;
+mod epochs;
+mod heads;
 mod migrate;
 mod open;
 mod pool;
@@ -21,17 +25,21 @@ mod tls;
 mod trust;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::task::JoinHandle;
 
 pub use self::address::{Address, AddressError};
+pub use self::bulk::Target;
 pub use self::open::OpenError;
 
 use self::connection::Connection;
+use self::epochs::Epochs;
 use self::pool::{Pool, Session};
 use self::retry::{Failure, Tries};
 use self::statements::Books;
@@ -61,18 +69,67 @@ pub struct PostgresLedger {
     registry: Arc<str>,
     pool: Pool,
     timeout: Duration,
+    witnessed: Option<Witnessed>,
+}
+
+/// What this replica remembers outside of the database, and the task that keeps it.
+struct Witnessed {
+    epochs: Arc<Epochs>,
+    keeping: JoinHandle<()>,
+}
+
+impl Drop for Witnessed {
+    fn drop(&mut self) {
+        self.keeping.abort();
+    }
 }
 
 impl PostgresLedger {
     /// Connects, brings the schema to this version, and says what may lose commits.
+    /// There is no witness: the database is taken as it is.
     pub async fn open(settings: &Settings, registry: &str) -> Result<Self, OpenError> {
         let pool = open::open(settings).await?;
-        Ok(Self { registry: Arc::from(registry), pool, timeout: settings.timeout })
+        Ok(Self { registry: Arc::from(registry), pool, timeout: settings.timeout, witnessed: None })
+    }
+
+    /// The same with this replica's witness in the file `witness`. A database that is
+    /// not the one of its witness is refused.
+    pub async fn open_witnessed(settings: &Settings, registry: &str, witness: &Path) -> Result<Self, OpenError> {
+        let (pool, epochs) = open::witnessed(settings, registry, witness).await?;
+        let (ours, its_pool) = (Arc::clone(&epochs), pool.clone());
+        let keeping = tokio::spawn(async move { ours.keep(&its_pool).await });
+        let witnessed = Some(Witnessed { epochs, keeping });
+        Ok(Self { registry: Arc::from(registry), pool, timeout: settings.timeout, witnessed })
+    }
+
+    fn epochs(&self) -> Option<&Epochs> {
+        self.witnessed.as_ref().map(|witnessed| &*witnessed.epochs)
+    }
+
+    /// The next head follows what was committed now.
+    fn touch(&self) {
+        if let Some(epochs) = self.epochs() {
+            epochs.touch();
+        }
+    }
+
+    /// Lets the witness know of what was committed, before it is answered: nothing but
+    /// the ledger can tell that the tag was let go.
+    async fn witness(&self) -> Result<(), LedgerError> {
+        match self.epochs() {
+            Some(epochs) => self.within(epochs.witness(&self.pool)).await,
+            None => Ok(()),
+        }
     }
 
     /// A connection with a transaction begun on it.
     async fn begin(&self) -> Result<Session, Failure> {
         let mut session = self.pool.get().await.map_err(Failure::Pool)?;
+        if let Some(epochs) = self.epochs() {
+            session.begin_read();
+            epochs.admit(&session).await?;
+            session.end_read();
+        }
         session.begin().await?;
         Ok(session)
     }
@@ -121,10 +178,14 @@ async fn end<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Fai
 }
 
 fn end_read<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Failure> {
-    if matches!(done, Ok(_) | Err(Failure::Answer(_))) {
-        session.end_read();
+    match done {
+        Err(Failure::Statement(error)) if error.as_db_error().is_none() => Err(Failure::NothingDone(error)),
+        Err(Failure::Statement(error)) => Err(Failure::Statement(error)),
+        answered => {
+            session.end_read();
+            answered
+        }
     }
-    done
 }
 
 /// Tries `attempt`, a block, until it succeeds or must not be tried again. A macro,
@@ -133,7 +194,7 @@ macro_rules! retried {
     ($ledger:ident, $attempt:expr) => {
         $ledger
             .within(async {
-                let mut tries = Tries::default();
+                let mut tries = Tries::within($ledger.timeout);
                 loop {
                     let outcome = async { $attempt }.await;
                     if let Some(outcome) = tries.accept(outcome).await {
@@ -152,7 +213,9 @@ macro_rules! write {
         retried!($ledger, {
             let session = $ledger.begin().await?;
             let done = $ledger.books(&session).$operation($($argument),*).await;
-            end(session, done).await
+            let ended = end(session, done).await;
+            $ledger.touch();
+            ended
         })
     };
 }
@@ -203,7 +266,11 @@ impl Ledger for PostgresLedger {
     }
 
     async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
-        write!(self, burn(key, digest, now))
+        let is_burnt = write!(self, burn(key, digest, now))?;
+        if is_burnt {
+            self.witness().await?;
+        }
+        Ok(is_burnt)
     }
 
     async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
@@ -219,7 +286,11 @@ impl Ledger for PostgresLedger {
     }
 
     async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
-        write!(self, release(key, who, reason, now))
+        let released = write!(self, release(key, who, reason, now))?;
+        if released.is_some() {
+            self.witness().await?;
+        }
+        Ok(released)
     }
 
     async fn acts(&self) -> Result<Vec<Act>, LedgerError> {
@@ -227,7 +298,18 @@ impl Ledger for PostgresLedger {
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {
-        write!(self, beat())
+        retried!(self, {
+            let session = self.begin().await?;
+            let done = match self.epochs() {
+                Some(epochs) => epochs.check(&session).await,
+                None => Ok(()),
+            };
+            let done = match done {
+                Ok(()) => self.books(&session).beat().await,
+                Err(failure) => Err(failure),
+            };
+            end(session, done).await
+        })
     }
 }
 

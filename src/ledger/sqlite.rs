@@ -5,11 +5,18 @@
 //! write is answered after its commit reached the disk, and a read sees only
 //! what was committed, so nothing is ever told that a crash could take back.
 
+mod accept;
+mod backup;
 mod books;
+mod bulk;
+mod chain;
+mod judge;
 mod lock;
 mod open;
+mod source;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 use std::fmt;
@@ -21,10 +28,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+pub use self::backup::{BackupError, Copied, backup};
 pub use self::open::OpenError;
+pub use self::source::Source;
+pub use self::verify::{Findings, verify};
 
 use self::books::Books;
-use self::writer::Writer;
+use self::chain::Chain;
+use self::open::{MIGRATIONS, Opened, Wanted};
+use self::writer::{Remembered, Writer};
+use super::witness::Keeper;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -44,17 +57,45 @@ pub struct SqliteLedger {
     /// its own so that no lookup waits behind a listing.
     scans: Arc<Mutex<Connection>>,
     writer: Writer,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl SqliteLedger {
     /// Opens or creates the ledger in the file `path`, for the registry of this
-    /// name. Reads the whole file to check it; call it before serving.
+    /// name, with its witness beside it. Reads the whole file to check it; call it
+    /// before serving.
     pub fn open(path: &Path, registry: &str) -> Result<Self, OpenError> {
-        let opened = open::open(path)?;
+        Self::open_witnessed(path, registry, None)
+    }
+
+    /// The same with the witness in a file of its own choice; `None` is
+    /// `<path>.head`. A ledger that is not the one of its witness is refused.
+    pub fn open_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
+        Self::start(open::open(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
+    }
+
+    /// Opens a ledger that another process may be serving, for one command of an
+    /// operator such as [`Ledger::release`]. Never creates or upgrades it.
+    ///
+    /// What that process remembers stays true as long as only open claims are ended
+    /// here: it remembers sealed and burnt rows alone.
+    pub fn beside(path: &Path, registry: &str) -> Result<Self, OpenError> {
+        Self::beside_witnessed(path, registry, None)
+    }
+
+    /// The same with the witness in a file of its own choice.
+    pub fn beside_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
+        Self::start(open::beside(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
+    }
+
+    fn start(opened: Opened, path: &Path, registry: &str) -> Result<Self, OpenError> {
         let registry: Arc<str> = Arc::from(registry);
-        let writer = Writer::start(opened.writer, Arc::clone(&registry))
-            .map_err(|source| OpenError::Thread { file: path.to_owned(), source })?;
+        let thread = |source| OpenError::Thread { file: path.to_owned(), source };
+        let serves = opened.lock.is_some();
+        let keeper =
+            if serves { Keeper::start(&opened.witness, opened.heads) } else { Keeper::beside(&opened.witness, opened.heads) }?;
+        let chain = Chain::new(&opened.file, opened.heads).map_err(thread)?;
+        let writer = Writer::start(opened.writer, Arc::clone(&registry), Remembered { chain, keeper }, serves).map_err(thread)?;
         Ok(Self {
             file: path.to_owned(),
             registry,
@@ -93,7 +134,7 @@ fn look<T>(
     read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
     let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-    read(&Books { connection: &connection, registry })
+    read(&Books::new(&connection, registry))
 }
 
 #[async_trait]

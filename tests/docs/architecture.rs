@@ -52,6 +52,7 @@ fn every_function_of_the_gate_that_is_named_exists() {
 #[test]
 fn every_invariant_has_code_and_a_check() {
     let model = read("tests/model/invariants.rs");
+    let simulation: String = super::markdown::sources("src/simulation").into_iter().map(|(_, text)| text).collect();
     let mut last = 0;
     for row in table(&read("docs/INVARIANTS.md"), "## The list") {
         let id = &row[0];
@@ -64,6 +65,7 @@ fn every_invariant_has_code_and_a_check() {
         assert_eq!(checks.contains(&"compiler"), row[3] == "the compiler", "{id}");
         assert_eq!(checks.contains(&"test"), !quoted(&row[3]).is_empty(), "{id}");
         assert_eq!(checks.contains(&"model"), model.contains(&format!("\"{id} ")), "{id}: the model");
+        assert_eq!(checks.contains(&"simulation"), simulation.contains(&format!("\"{id}\"")), "{id}: the simulation");
         let mut file = String::new();
         for word in quoted(&row[3]) {
             match text_of(word) {

@@ -26,7 +26,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::harness::{Faults, Image, Pushonce, Registry};
 
 /// Both of a release's own tag and nothing else may ever go: its rule allows it.
-const DELETABLE: &str = r#"
+pub const DELETABLE: &str = r#"
 [[rule]]
 name = "releases"
 tags = ["semver:x.y.z"]

@@ -13,6 +13,7 @@ mod operator;
 mod races;
 mod replicas;
 mod secrets;
+mod shared_ledger;
 mod signing_in;
 mod who_may_see;
 mod wire;

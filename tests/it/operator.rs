@@ -2,7 +2,11 @@
 
 mod admin;
 mod commands;
+mod copies;
+mod ledger_commands;
 mod logs;
+mod moving;
 mod proxying;
 mod shutdown;
 mod timeouts;
+mod went_back;

@@ -53,7 +53,7 @@ pub enum Tls {
 /// A database, and how it is reached.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    pub(super) config: Config,
+    pub(super) config: Box<Config>,
     pub(super) tls: Tls,
     /// PEM file with the authorities that sign the server's certificate; `None`
     /// trusts those of the system.
@@ -105,7 +105,7 @@ impl Address {
         if ports > 1 && ports != hosts {
             return Err(AddressError::Other(format!("{hosts} hosts have {ports} ports")));
         }
-        Ok(Self { config, tls, authorities })
+        Ok(Self { config: Box::new(config), tls, authorities })
     }
 
     /// The options that a URL may have.

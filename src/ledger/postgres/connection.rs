@@ -21,6 +21,7 @@ use super::Settings;
 use super::address::Tls;
 use super::retry::Failure;
 use crate::causes::with_causes;
+use crate::ledger::LedgerError;
 
 /// After this long without traffic the system asks whether the server is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -43,6 +44,9 @@ pub(super) enum Refused {
     Postgres { host: String, cause: tokio_postgres::Error },
     #[error("{host}: no connection within {limit:?}")]
     Timeout { host: String, limit: Duration },
+    /// It does not know what this replica has seen.
+    #[error(transparent)]
+    Doubtful(LedgerError),
 }
 
 pub(super) struct Connection {
@@ -125,7 +129,7 @@ impl Connection {
     /// operation is right at each of the levels.
     pub(super) async fn begin(&mut self) -> Result<(), Failure> {
         self.in_doubt = true;
-        self.client.batch_execute("BEGIN").await.map_err(Failure::NotBegun)
+        self.client.batch_execute("BEGIN").await.map_err(Failure::NothingDone)
     }
 
     /// Commits. Only `Ok` says that the transaction is there.

@@ -15,21 +15,24 @@ use crate::causes::with_causes;
 use crate::ledger::LedgerError;
 
 /// Forward only, and a released one is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/postgres/001-tags.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/postgres/001-tags.sql"), include_str!("../migrations/postgres/002-heads.sql")];
 
 /// Before the first one. The version is the number of the migration.
 const VERSIONS: &str = "CREATE TABLE pushonce_migrations (version BIGINT PRIMARY KEY)";
 
 const TABLES: &str = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema() \
-     AND table_name IN ('pushonce_migrations', 'tags', 'attempts', 'acts', 'heartbeat') ORDER BY table_name";
+     AND table_name IN ('pushonce_migrations', 'tags', 'attempts', 'acts', 'heartbeat', 'heads', 'registries') ORDER BY table_name";
 
 /// What the program does to each table; the same list stands in docs/LEDGER.md.
-pub(super) const RIGHTS: [(&str, &[&str]); 5] = [
+pub(super) const RIGHTS: [(&str, &[&str]); 7] = [
     ("pushonce_migrations", &["SELECT"]),
     ("tags", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("attempts", &["SELECT", "INSERT", "DELETE"]),
     ("acts", &["SELECT", "INSERT"]),
     ("heartbeat", &["SELECT", "UPDATE"]),
+    ("heads", &["SELECT", "INSERT", "DELETE"]),
+    ("registries", &["SELECT", "INSERT"]),
 ];
 
 /// How often it is looked again after another replica was met.
@@ -59,7 +62,7 @@ pub(super) async fn to_latest(connection: &mut Connection, place: &Address) -> R
 }
 
 /// The version of the schema; 0 where there is none yet.
-async fn version(connection: &Connection, place: &Address) -> Result<i64, OpenError> {
+pub(super) async fn version(connection: &Connection, place: &Address) -> Result<i64, OpenError> {
     let explain = |error| explain(place, &error);
     let schema = connection.row("SELECT current_schema()::text", &[]).await.map_err(explain)?;
     if schema.and_then(|row| row.try_get::<_, Option<String>>(0).ok().flatten()).is_none() {

@@ -1,16 +1,21 @@
 //! Opening the database: every way in which it can be the wrong one has its own
 //! error, which names it, without its password, and says what to do.
 
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
 use super::Settings;
 use super::address::Address;
-use super::connection::{ConnectError, Refused};
+use super::connection::{ConnectError, Connection, Refused};
+use super::epochs::Epochs;
 use super::pool::{Manager, Pool, PoolError};
 use super::tls::{self, TlsError};
-use super::{migrate, trust};
+use super::{heads, migrate, trust};
 use crate::causes::with_causes;
+use crate::ledger::witness::{self, Doubt, Keeper, WitnessError};
 
 /// Why a ledger could not be opened. `place` is its URL without the password.
 #[derive(Debug, Error)]
@@ -51,28 +56,92 @@ pub enum OpenError {
     Other { place: Address, cause: String },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Doubtful(#[from] Doubt),
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
 }
 
+/// Without a witness.
 pub(super) async fn open(settings: &Settings) -> Result<Pool, OpenError> {
-    let place = &settings.address;
-    let tls = tls::connector(place)?;
-    let manager = Manager { settings: settings.clone(), tls };
-    let pool = Pool::builder(manager).max_size(settings.pool_size).build();
-    let pool = pool.map_err(|error| OpenError::Other { place: place.clone(), cause: error.to_string() })?;
-    let mut connection = pool.get().await.map_err(|error| unreachable(place, error))?;
-    migrate::to_latest(&mut connection, place).await?;
-    trust::warn(&connection, place).await.map_err(|error| explain(place, &error))?;
+    let (pool, _) = connect(settings)?;
+    let mut connection = pool.get().await.map_err(|error| unreachable(&settings.address, error))?;
+    bring_up(&mut connection, &settings.address).await?;
     drop(connection);
     Ok(pool)
 }
 
+/// With the witness of this replica; a doubtful database is refused.
+pub(super) async fn witnessed(settings: &Settings, registry: &str, witness: &Path) -> Result<(Pool, Arc<Epochs>), OpenError> {
+    let place = &settings.address;
+    let (pool, epochs) = connect(settings)?;
+    let mut connection = pool.get().await.map_err(|error| unreachable(place, error))?;
+    let known = witness::read(witness).map_err(Doubt::Unreadable)?;
+    let had_witness = known.is_some();
+    let version = migrate::version(&connection, place).await?;
+    let doubts = heads::judge(&connection, place, registry, known, version).await.map_err(|error| explain(place, &error))?;
+    if let Some(doubt) = doubts.into_iter().next() {
+        return Err(doubt.into());
+    }
+    bring_up(&mut connection, place).await?;
+    heads::enter(&connection, registry).await.map_err(|error| explain(place, &error))?;
+    let standing = heads::standing(&connection, None).await.map_err(|error| explain(place, &error))?;
+    let lost = || OpenError::Other { place: place.clone(), cause: "its heads are missing; restore a backup".to_owned() };
+    let heads = standing.ok_or_else(lost)?.heads;
+    if !had_witness && version > 0 {
+        let (ledger, witness) = (place.to_string(), witness.display().to_string());
+        tracing::warn!(ledger, witness, "the ledger has no witness: it is taken as it is");
+    }
+    let keeper = Keeper::start(witness, heads)?;
+    let ours = Arc::new(Epochs::new(place.clone(), witness.to_owned(), keeper, heads));
+    // Only this function sets it, and only here.
+    let _ = epochs.set(Arc::clone(&ours));
+    drop(connection);
+    Ok((pool, ours))
+}
+
+/// On an operator's word: with everything that is doubtful.
+pub(super) async fn accepted(settings: &Settings, registry: &str, witness: &Path) -> Result<(Pool, Vec<Doubt>), OpenError> {
+    let place = &settings.address;
+    let (pool, _) = connect(settings)?;
+    let mut connection = pool.get().await.map_err(|error| unreachable(place, error))?;
+    let (known, mut doubts) = match witness::read(witness) {
+        Ok(known) => (known, Vec::new()),
+        Err(error) => (None, vec![Doubt::Unreadable(error)]),
+    };
+    let version = migrate::version(&connection, place).await?;
+    let judged = heads::judge(&connection, place, registry, known, version).await;
+    doubts.append(&mut judged.map_err(|error| explain(place, &error))?);
+    bring_up(&mut connection, place).await?;
+    drop(connection);
+    Ok((pool, doubts))
+}
+
+type Slot = Arc<OnceLock<Arc<Epochs>>>;
+
+fn connect(settings: &Settings) -> Result<(Pool, Slot), OpenError> {
+    let place = &settings.address;
+    let tls = tls::connector(place)?;
+    let epochs = Slot::default();
+    let manager = Manager { settings: settings.clone(), tls, epochs: Arc::clone(&epochs) };
+    let pool = Pool::builder(manager).max_size(settings.pool_size).build();
+    let pool = pool.map_err(|error| OpenError::Other { place: place.clone(), cause: error.to_string() })?;
+    Ok((pool, epochs))
+}
+
+async fn bring_up(connection: &mut Connection, place: &Address) -> Result<(), OpenError> {
+    migrate::to_latest(connection, place).await?;
+    trust::warn(connection, place).await.map_err(|error| explain(place, &error))
+}
+
 fn unreachable(place: &Address, error: PoolError) -> OpenError {
-    let (place, cause) = (place.clone(), with_causes(&error));
-    let PoolError::Backend(ConnectError(refused)) = error else { return OpenError::Unreachable { place, cause } };
+    let place = place.clone();
+    let PoolError::Backend(error) = error else { return OpenError::Unreachable { place, cause: with_causes(&error) } };
+    let (cause, ConnectError(refused)) = (error.to_string(), error);
     let says = |codes: &[SqlState]| {
         refused.iter().any(|refused| match refused {
             Refused::Postgres { cause, .. } => cause.code().is_some_and(|code| codes.contains(code)),
-            Refused::Timeout { .. } => false,
+            Refused::Timeout { .. } | Refused::Doubtful(_) => false,
         })
     };
     if says(&[SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION]) || cause.contains("password missing") {

@@ -1,12 +1,15 @@
 //! The connections, and which of them may be used again.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Settings;
-use super::connection::{ConnectError, Connection};
+use super::connection::{ConnectError, Connection, Refused};
+use super::epochs::Epochs;
+use crate::ledger::LedgerError;
 
 pub(super) type Pool = managed::Pool<Manager>;
 /// A connection, until it goes back.
@@ -23,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Manager {
     pub(super) settings: Settings,
     pub(super) tls: MakeRustlsConnect,
+    /// What every new connection is compared with, once it is known.
+    pub(super) epochs: Arc<OnceLock<Arc<Epochs>>>,
 }
 
 impl managed::Manager for Manager {
@@ -30,7 +35,12 @@ impl managed::Manager for Manager {
     type Error = ConnectError;
 
     async fn create(&self) -> Result<Connection, ConnectError> {
-        Connection::open(&self.settings, &self.tls).await
+        let connection = Connection::open(&self.settings, &self.tls).await?;
+        if let Some(epochs) = self.epochs.get() {
+            let checked = epochs.check(&connection).await;
+            checked.map_err(|failure| ConnectError(vec![Refused::Doubtful(LedgerError::from(failure))]))?;
+        }
+        Ok(connection)
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<ConnectError> {

@@ -5,26 +5,25 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 
 use super::pool::PoolError;
 use crate::causes::with_causes;
 use crate::ledger::LedgerError;
 
-/// How often a transaction is tried.
-const TRIES: u32 = 12;
-
 /// The first pause; each is twice the one before, up to `LONGEST_PAUSE`.
 const PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why an operation has no result.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// There was no connection.
     Pool(PoolError),
-    /// The server did not begin the transaction, so nothing was done.
-    NotBegun(tokio_postgres::Error),
+    /// The server did not begin the transaction, or broke off in a read: nothing was
+    /// done.
+    NothingDone(tokio_postgres::Error),
     Statement(tokio_postgres::Error),
     /// The server said that it committed, and that this may not last.
     Doubt(String),
@@ -35,11 +34,11 @@ pub(super) enum Failure {
 impl Failure {
     /// Whether nothing was done, and another try may succeed: the server rolled the
     /// transaction back for the sake of another one (40001, 40P01), or the
-    /// connection had ended before it began.
+    /// connection had ended before it began, as after a restart.
     pub(super) fn may_be_tried_again(&self) -> bool {
         const CONFLICTS: [SqlState; 2] = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         match self {
-            Self::NotBegun(error) => error.is_closed() || error.as_db_error().is_none(),
+            Self::NothingDone(_) => true,
             Self::Statement(error) => error.code().is_some_and(|code| CONFLICTS.contains(code)),
             Self::Pool(_) | Self::Doubt(_) | Self::Answer(_) => false,
         }
@@ -68,27 +67,33 @@ impl From<Failure> for LedgerError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Answer(error) => error,
+            Failure::Pool(PoolError::Backend(error)) => Self::Unavailable(error.to_string()),
             Failure::Pool(error) => Self::Unavailable(with_causes(&error)),
-            Failure::NotBegun(error) | Failure::Statement(error) => Self::Unavailable(with_causes(&error)),
+            Failure::NothingDone(error) | Failure::Statement(error) => Self::Unavailable(with_causes(&error)),
             Failure::Doubt(warning) => Self::Unavailable(format!("a commit may not last: {warning}")),
         }
     }
 }
 
-/// Counts the tries of one operation.
-#[derive(Default)]
+/// The tries of one operation, as many as its time allows: where many change one
+/// row at a strict isolation, each commit ends all who wait for it.
 pub(super) struct Tries {
-    failed: u32,
+    until: Instant,
+    pause: Duration,
 }
 
 impl Tries {
+    pub(super) fn within(limit: Duration) -> Self {
+        Self { until: Instant::now() + limit, pause: PAUSE }
+    }
+
     /// The outcome, if it counts; `None` after a pause, where it is to be tried again.
     pub(super) async fn accept<T>(&mut self, outcome: Result<T, Failure>) -> Option<Result<T, Failure>> {
         match outcome {
-            Err(failure) if failure.may_be_tried_again() && self.failed + 1 < TRIES => {
+            Err(failure) if failure.may_be_tried_again() && Instant::now() + self.pause < self.until => {
                 tracing::debug!(?failure, "a transaction of the ledger is tried again");
-                tokio::time::sleep(LONGEST_PAUSE.min(PAUSE * 2_u32.pow(self.failed))).await;
-                self.failed += 1;
+                tokio::time::sleep(self.pause).await;
+                self.pause = LONGEST_PAUSE.min(2 * self.pause);
                 None
             }
             outcome => Some(outcome),

@@ -276,7 +276,7 @@ impl Books<'_> {
         Ok(Some(digest))
     }
 
-    async fn write_down(&self, act: &Act) -> Outcome<()> {
+    pub(super) async fn write_down(&self, act: &Act) -> Outcome<()> {
         let Act { at, who, what, reason } = act;
         let at = at.as_millisecond();
         let parameters = given![self.registry => TEXT, at => INT8, who => TEXT, what => TEXT, reason => TEXT];

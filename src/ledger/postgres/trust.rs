@@ -29,7 +29,7 @@ pub(super) async fn warn(connection: &Connection, place: &Address) -> Result<(),
     Ok(())
 }
 
-async fn look(connection: &Connection) -> Result<Vec<Danger>, tokio_postgres::Error> {
+pub(super) async fn look(connection: &Connection) -> Result<Vec<Danger>, tokio_postgres::Error> {
     // Engines that do not have these tables have other ways to keep what they say.
     let rows = match connection.rows(SETTINGS, &[]).await {
         Ok(rows) => rows,

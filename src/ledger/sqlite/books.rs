@@ -3,6 +3,7 @@
 //! One statement decides each of them, by the state and the digest that the row
 //! has at that moment; where it changes nothing, the row is read to say why.
 
+use std::cell::Cell;
 use std::fmt::Display;
 
 use jiff::Timestamp;
@@ -17,6 +18,11 @@ use crate::oci::{Digest, RepositoryName, Tag};
 pub(super) struct Books<'a> {
     pub(super) connection: &'a Connection,
     pub(super) registry: &'a str,
+    /// Rows that were changed and say nothing of any tag.
+    pub(super) beats: Cell<u64>,
+    /// Whether the witness must know of a change before it is answered: nothing
+    /// but the ledger can tell that the tag was let go.
+    pub(super) is_urgent: Cell<bool>,
 }
 
 /// The key of a row; every statement that uses it has it as its first three
@@ -117,7 +123,11 @@ const LIFT: &str =
 const PROBE: &str = "SELECT EXISTS (SELECT 1 FROM tags WHERE registry = ?1)";
 const BEAT: &str = "UPDATE heartbeat SET beats = beats + 1 WHERE id = 1";
 
-impl Books<'_> {
+impl<'a> Books<'a> {
+    pub(super) fn new(connection: &'a Connection, registry: &'a str) -> Self {
+        Self { connection, registry, beats: Cell::new(0), is_urgent: Cell::new(false) }
+    }
+
     pub(super) fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError> {
         self.one(LOOKUP, key, params![self.registry, key.repository.as_str(), key.tag.as_str()])
     }
@@ -221,9 +231,15 @@ impl Books<'_> {
         let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
         if self.change(BURN, params![self.registry, repository, tag, digest.as_str(), now])? > 0 {
             self.end_attempts(key)?;
+            self.is_urgent.set(true);
             return Ok(true);
         }
-        Ok(self.lookup(key)?.is_some_and(|standing| standing.state == State::Burnt && standing.digest == *digest))
+        let is_burnt = self.lookup(key)?.is_some_and(|standing| standing.state == State::Burnt && standing.digest == *digest);
+        if is_burnt {
+            // Its own burning may have been answered with an error for want of it.
+            self.is_urgent.set(true);
+        }
+        Ok(is_burnt)
     }
 
     pub(super) fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
@@ -266,10 +282,11 @@ impl Books<'_> {
         self.end_attempts(key)?;
         self.change(RELEASE, params![self.registry, key.repository.as_str(), key.tag.as_str()])?;
         self.write_down(&Act::release(key, &digest, who, reason, now))?;
+        self.is_urgent.set(true);
         Ok(Some(digest))
     }
 
-    fn write_down(&self, act: &Act) -> Result<(), LedgerError> {
+    pub(super) fn write_down(&self, act: &Act) -> Result<(), LedgerError> {
         let Act { at, who, what, reason } = act;
         self.change(WRITE_DOWN, params![self.registry, at.as_millisecond(), who, what, reason]).map(|_| ())
     }
@@ -296,7 +313,10 @@ impl Books<'_> {
     /// Writes without growing the file, to see whether writing works.
     pub(super) fn beat(&self) -> Result<(), LedgerError> {
         match self.change(BEAT, [])? {
-            1 => Ok(()),
+            1 => {
+                self.beats.set(self.beats.get() + 1);
+                Ok(())
+            }
             _ => Err(LedgerError::Corrupt("the row of `heartbeat` is missing".to_owned())),
         }
     }

@@ -7,6 +7,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -23,8 +24,19 @@ pub(super) fn hold(file: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { file: file.to_owned(), holder: holder(&mut lock) }),
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
+    leave_to_owner(&lock, file);
     lock.set_len(0).and_then(|()| writeln!(lock, "{}", process::id())).map_err(failed)?;
     Ok(lock)
+}
+
+/// A command that root runs may be the first to make the lock, and the proxy must be able
+/// to take it afterwards. What fails here is said when that happens.
+fn leave_to_owner(lock: &File, file: &Path) {
+    if rustix::process::geteuid().is_root()
+        && let Ok(owner) = file.metadata()
+    {
+        let _ = fchown(lock, Some(owner.uid()), Some(owner.gid()));
+    }
 }
 
 fn beside(file: &Path) -> PathBuf {

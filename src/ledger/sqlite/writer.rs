@@ -14,8 +14,10 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::Books;
+use super::chain::Chain;
 use crate::failpoint::failpoint;
 use crate::ledger::LedgerError;
+use crate::ledger::witness::Keeper;
 
 /// How many operations share one transaction at most. Bounds how long the first
 /// of them waits for the last.
@@ -32,11 +34,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, registry: Arc<str>) -> io::Result<Self> {
+    /// `folds`: whether the write-ahead log is folded into the file at the end. Beside
+    /// another process that would make its writes wait.
+    pub(super) fn start(connection: Connection, registry: Arc<str>, remembered: Remembered, folds: bool) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
-        let work = move || work(connection, &registry, jobs, &counter);
+        let work = move || work(connection, &registry, remembered, jobs, &counter, folds);
         let thread = thread::Builder::new().name("ledger-writer".to_owned()).spawn(work)?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
     }
@@ -116,15 +120,36 @@ where
     }
 }
 
-fn work(connection: Connection, registry: &str, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64) {
-    let books = Books { connection: &connection, registry };
+/// What is remembered of the ledger, in it and outside of it.
+pub(super) struct Remembered {
+    pub(super) chain: Chain,
+    pub(super) keeper: Keeper,
+}
+
+fn work(
+    connection: Connection,
+    registry: &str,
+    mut remembered: Remembered,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    commits: &AtomicU64,
+    folds: bool,
+) {
+    let books = Books::new(&connection, registry);
     let mut batch = Vec::with_capacity(BATCH);
     // Zero means that the ledger was dropped and nothing is left.
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let outcome = transact(&books, &mut batch);
+        let mut outcome = transact(&books, &mut remembered, &mut batch);
+        let is_urgent = books.is_urgent.take();
         match &outcome {
             Ok(()) => {
                 commits.fetch_add(1, Ordering::Relaxed);
+                if let Some(heads) = remembered.chain.committed() {
+                    remembered.keeper.note(heads);
+                }
+                if is_urgent {
+                    failpoint!("ledger-burnt");
+                    outcome = remembered.keeper.write_now().map_err(|error| error.to_string());
+                }
             }
             // A transaction that is still open would swallow every later one.
             Err(_) if !connection.is_autocommit() => {
@@ -138,7 +163,10 @@ fn work(connection: Connection, registry: &str, mut jobs: mpsc::Receiver<Box<dyn
             job.answer(&outcome);
         }
     }
-    let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let folded = match folds {
+        true => connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+        false => Ok(()),
+    };
     if let Err(error) = folded.and_then(|()| connection.close().map_err(|(_, error)| error)) {
         // Harmless: whoever opens the file next reads the log beside it.
         tracing::warn!(%error, "the ledger's write-ahead log could not be folded into its file");
@@ -146,10 +174,17 @@ fn work(connection: Connection, registry: &str, mut jobs: mpsc::Receiver<Box<dyn
 }
 
 /// Runs a batch and commits it. After an error nothing is known to be written.
-fn transact(books: &Books<'_>, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+fn transact(books: &Books<'_>, remembered: &mut Remembered, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+    // What the witness cannot follow would be lost with an older copy, unnoticed.
+    if remembered.keeper.is_failing() {
+        remembered.keeper.write_now().map_err(|error| error.to_string())?;
+    }
     let run = |sql: &str| execute(books.connection, sql).map_err(|error| error.to_string());
     // IMMEDIATE takes the write lock now, where waiting for it is possible.
     run("BEGIN IMMEDIATE")?;
+    remembered.chain.verify(books.connection)?;
+    let before = books.connection.total_changes();
+    books.beats.set(0);
     for job in batch {
         run("SAVEPOINT operation")?;
         if let Err(words) = job.run(books) {
@@ -161,6 +196,10 @@ fn transact(books: &Books<'_>, batch: &mut [Box<dyn Job>]) -> Result<(), String>
             run("ROLLBACK TO operation")?;
         }
         run("RELEASE operation")?;
+    }
+    // What was undone is counted too: a head too many does no harm.
+    if books.connection.total_changes() - before > books.beats.get() {
+        remembered.chain.append(books.connection).map_err(|error| error.to_string())?;
     }
     failpoint!("ledger-committing");
     run("COMMIT")?;

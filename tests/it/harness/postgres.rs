@@ -50,7 +50,15 @@ impl Postgres {
         let directory = new_directory();
         let data = directory.join("data");
         // A language of its own, to see that nothing depends on it.
-        let arguments = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
+        let arguments = [
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--locale-provider=icu",
+            "--icu-locale=en-US",
+            "--no-sync",
+        ];
         run(command("initdb").arg(format!("--pgdata={}", data.display())).args(arguments));
         Self::over(directory, settings)
     }

@@ -117,6 +117,12 @@ impl Pushonce {
         self.process = launched.unwrap_or_else(|process| panic!("pushonce did not start again:\n{}", process.output()));
     }
 
+    /// Starts it again although it should refuse to, and returns what it said.
+    pub fn restart_and_fail(&mut self) -> Run {
+        self.process.kill9();
+        run(command(&self.setup), "this package", self.setup.directory.path()).expect_failure()
+    }
+
     /// The same, and whether it lives now: what it needs at its start may be missing.
     pub fn try_restart(&mut self) -> bool {
         self.process.kill9();

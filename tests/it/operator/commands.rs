@@ -101,9 +101,12 @@ fn the_help_of_every_command_has_an_example() {
     let desk = Desk::new();
     let help = desk.pushonce(&["--help"]).expect_success();
     assert!(help.stdout.contains("Exit codes:\n  0  done"), "{help}");
-    for command in ["serve", "check", "explain"] {
-        assert!(help.stdout.contains(&format!("  {command} ")), "{command} is not listed\n{help}");
-        let own = desk.pushonce(&[command, "--help"]).expect_success();
+    let ledger = desk.pushonce(&["ledger", "--help"]).expect_success();
+    for command in ["serve", "check", "explain", "release-claim", "ledger acts", "ledger backup", "ledger verify", "ledger move"] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let list = if words.len() == 1 { &help } else { &ledger };
+        assert!(list.stdout.contains(&format!("  {} ", words[words.len() - 1])), "{command} is not listed\n{list}");
+        let own = desk.pushonce(&[&words[..], &["--help"]].concat()).expect_success();
         assert!(own.stdout.contains(&format!("Example:\n  pushonce {command} ")), "{own}");
     }
 }

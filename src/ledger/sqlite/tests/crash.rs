@@ -48,10 +48,59 @@ async fn what_was_acknowledged_survives_a_killed_process() {
     }
 }
 
+/// Whatever the process was about when it was killed, the witness is no reason to
+/// refuse its ledger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_honest_crash_is_never_refused() {
+    if let Some(file) = env::var_os(CHILD) {
+        burn_for_ever(&SqliteLedger::open(Path::new(&file), "default").expect("the ledger opens")).await;
+    }
+    let place = Place::new();
+    for life in 0..24 {
+        let mut child = start(&place.file(), "an_honest_crash_is_never_refused");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut burnt = Vec::new();
+        for line in output.lines() {
+            if let Some((_, tag)) = line.expect("a line").split_once("burnt ") {
+                burnt.push(tag.to_owned());
+            }
+            if burnt.len() == 1 + life % 7 {
+                child.kill().expect("killed");
+            }
+        }
+        child.wait().expect("ended");
+        let ledger = place.ledger();
+        for tag in &burnt {
+            let standing = ledger.lookup(&key(tag)).await.expect("an answer").expect("a row");
+            assert_eq!(standing.state, State::Burnt, "{tag}");
+        }
+    }
+}
+
+/// Two pushers and one who burns what it pushed, at once.
+async fn burn_for_ever(ledger: &SqliteLedger) {
+    let life = AttemptId::random();
+    let pushers = (0..3).map(|pusher| async move {
+        for number in 0..u64::MAX {
+            let tag = format!("web:{life}.{pusher}.{number}");
+            sealed(ledger, &tag, &tag, 1).await;
+            if pusher == 0 {
+                assert!(ledger.burn(&key(&tag), &digest(&tag), at(2)).await.expect("burnt"));
+                println!("burnt {tag}");
+            }
+        }
+    });
+    join_all(pushers).await;
+}
+
 fn start_child(file: &Path) -> Child {
-    let this_test = "ledger::sqlite::tests::crash::what_was_acknowledged_survives_a_killed_process";
+    start(file, "what_was_acknowledged_survives_a_killed_process")
+}
+
+fn start(file: &Path, test: &str) -> Child {
+    let this_test = format!("ledger::sqlite::tests::crash::{test}");
     let mut command = Command::new(env::current_exe().expect("the test's own program"));
-    command.args([this_test, "--exact", "--nocapture"]).env(CHILD, file).stdout(Stdio::piped());
+    command.args([&*this_test, "--exact", "--nocapture"]).env(CHILD, file).stdout(Stdio::piped());
     command.spawn().expect("the child starts")
 }
 

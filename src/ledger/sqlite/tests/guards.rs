@@ -55,6 +55,9 @@ async fn a_hand_cannot_rewrite_what_a_tag_means() {
         ("DELETE FROM acts", "an act is never forgotten"),
         ("INSERT INTO acts VALUES (2, 'default', 1, 'ann', 'nothing', '')", "CHECK constraint failed"),
         ("INSERT INTO heartbeat VALUES (2, 0)", "CHECK constraint failed"),
+        ("UPDATE heads SET mark = randomblob(32)", "a head is written down once"),
+        ("DELETE FROM heads", "every thousandth head is kept"),
+        ("INSERT INTO heads VALUES (1000000, zeroblob(31))", "CHECK constraint failed"),
     ];
     for (sql, words) in refused {
         let error = raw.execute(sql, []).map(|rows| panic!("{sql} changed {rows} rows")).expect_err("refused");

@@ -1,0 +1,99 @@
+//! Rows as they stand in the tables, lifted ones included: for what checks a ledger and
+//! for what carries one to another engine.
+
+use jiff::Timestamp;
+
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// Where a row of `tags` stands; pages are read in this order.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Place {
+    pub registry: String,
+    pub repository: String,
+    pub tag: String,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{} of registry `{}`", self.repository, self.tag, self.registry)
+    }
+}
+
+/// A row of `tags`. Times are milliseconds since 1970.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TagRow {
+    pub place: Place,
+    pub digest: String,
+    /// `open`, `sealed`, `burnt` or `lifted`.
+    pub state: String,
+    /// `pushed` or `adopted`.
+    pub origin: String,
+    pub claimed_at: i64,
+    pub changed_at: i64,
+}
+
+/// A row of `attempts`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct AttemptRow {
+    pub place: Place,
+    pub attempt: [u8; 16],
+    pub opened_at: i64,
+}
+
+/// A row of `acts`, in the order of its number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActRow {
+    pub number: i64,
+    pub registry: String,
+    pub at: i64,
+    pub who: String,
+    pub what: String,
+    pub reason: String,
+}
+
+impl TagRow {
+    /// Whether everything in the row can be read; the words name the row.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { place, digest, state, origin, claimed_at, changed_at } = self;
+        let wrong = |what: &dyn std::fmt::Display| format!("{place}: {what}");
+        RepositoryName::parse(&place.repository).map_err(|error| wrong(&error))?;
+        Tag::parse(&place.tag).map_err(|error| wrong(&error))?;
+        Digest::parse(digest).map_err(|error| wrong(&error))?;
+        if !["open", "sealed", "burnt", "lifted"].contains(&state.as_str()) {
+            return Err(wrong(&format_args!("`{state}` is not a state")));
+        }
+        if !["pushed", "adopted"].contains(&origin.as_str()) {
+            return Err(wrong(&format_args!("`{origin}` is not an origin")));
+        }
+        [claimed_at, changed_at].into_iter().try_for_each(|time| moment(*time).map_err(|error| wrong(&error)))
+    }
+}
+
+/// What stands in a row, for people who compare two.
+impl std::fmt::Display for TagRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { digest, state, origin, claimed_at, changed_at, .. } = self;
+        write!(f, "{state} for {digest} ({origin}, claimed at {}, changed at {})", time(*claimed_at), time(*changed_at))
+    }
+}
+
+impl std::fmt::Display for AttemptRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} opened at {}", uuid::Uuid::from_bytes(self.attempt), time(self.opened_at))
+    }
+}
+
+impl std::fmt::Display for ActRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` by {} at {} ({})", self.what, self.who, time(self.at), self.reason)
+    }
+}
+
+fn time(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |time| time.to_string())
+}
+
+/// Whether a stamp is a time at all.
+pub fn moment(milliseconds: i64) -> Result<(), String> {
+    Timestamp::from_millisecond(milliseconds).map(|_| ()).map_err(|_| format!("{milliseconds} is no time"))
+}

@@ -1,0 +1,74 @@
+//! The tables of a file, whole and page by page in the order of their keys.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow};
+
+const TAGS: &str = "SELECT registry, repository, tag, digest, state, origin, claimed_at, changed_at FROM tags \
+     WHERE (registry, repository, tag) > (?1, ?2, ?3) ORDER BY registry, repository, tag LIMIT ?4";
+const ATTEMPTS: &str = "SELECT registry, repository, tag, attempt, opened_at FROM attempts \
+     WHERE (registry, repository, tag, attempt) > (?1, ?2, ?3, ?4) ORDER BY registry, repository, tag, attempt LIMIT ?5";
+const ACTS: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE number > ?1 ORDER BY number LIMIT ?2";
+
+const ACTS_OF: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE registry = ?1 ORDER BY number";
+const REGISTRIES: &str = "SELECT name FROM registries UNION SELECT registry FROM tags UNION SELECT registry FROM acts ORDER BY 1";
+const COUNT: &str = "SELECT (SELECT count(*) FROM tags) + (SELECT count(*) FROM attempts) + (SELECT count(*) FROM acts)";
+
+/// Tags behind `after`; with the default of it, from the first on.
+pub(super) fn tags(connection: &Connection, after: &Place, limit: u32) -> rusqlite::Result<Vec<TagRow>> {
+    let mut statement = connection.prepare_cached(TAGS)?;
+    let rows = statement.query_map(params![after.registry, after.repository, after.tag, limit], |row| {
+        Ok(TagRow {
+            place: place(row)?,
+            digest: row.get(3)?,
+            state: row.get(4)?,
+            origin: row.get(5)?,
+            claimed_at: row.get(6)?,
+            changed_at: row.get(7)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Attempts behind `after`; `None` for the first.
+pub(super) fn attempts(connection: &Connection, after: Option<&AttemptRow>, limit: u32) -> rusqlite::Result<Vec<AttemptRow>> {
+    let first = AttemptRow { place: Place::default(), attempt: [0; 16], opened_at: 0 };
+    let AttemptRow { place: Place { registry, repository, tag }, attempt, .. } = after.unwrap_or(&first);
+    let mut statement = connection.prepare_cached(ATTEMPTS)?;
+    let rows = statement.query_map(params![registry, repository, tag, attempt, limit], |row| {
+        Ok(AttemptRow { place: place(row)?, attempt: row.get(3)?, opened_at: row.get(4)? })
+    })?;
+    rows.collect()
+}
+
+/// Acts behind this number.
+pub(super) fn acts(connection: &Connection, after: i64, limit: u32) -> rusqlite::Result<Vec<ActRow>> {
+    let mut statement = connection.prepare_cached(ACTS)?;
+    statement.query_map(params![after, limit], act)?.collect()
+}
+
+/// Every act of a registry; they are few.
+pub(super) fn acts_of(connection: &Connection, registry: &str) -> rusqlite::Result<Vec<ActRow>> {
+    let mut statement = connection.prepare_cached(ACTS_OF)?;
+    statement.query_map(params![registry], act)?.collect()
+}
+
+/// Every registry that the ledger speaks of, in this version's schema.
+pub(super) fn registries(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(REGISTRIES)?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Rows of all three tables.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row(COUNT, [], |row| row.get(0)).map(i64::unsigned_abs)
+}
+
+fn act(row: &Row<'_>) -> rusqlite::Result<ActRow> {
+    let (number, registry, at) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(ActRow { number, registry, at, who: row.get(3)?, what: row.get(4)?, reason: row.get(5)? })
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place { registry: row.get(0)?, repository: row.get(1)?, tag: row.get(2)? })
+}
