@@ -27,7 +27,8 @@ use self::tally::Tally;
 /// Seeds for each failpoint where nobody says how many.
 const SEEDS: u64 = 1;
 
-/// Runs at a time: most of their time they wait for something that is late.
+/// Runs at a time where nobody says how many: most of their time they wait for
+/// something that is late.
 const AT_ONCE: usize = 4;
 
 #[expect(clippy::disallowed_methods, reason = "a switch for people, not a setting of the program")]
@@ -44,7 +45,8 @@ fn plans(replicas: usize) -> Vec<Plan> {
     };
     let only = switch("REPLICAS_POINT");
     let points = failpoint::ALL.iter().filter(|point| only.as_deref().is_none_or(|only| only == **point));
-    let plans: Vec<Plan> = points.flat_map(|point| seeds.clone().map(|seed| Plan::new(point, seed, replicas))).collect();
+    // All points with one seed after the other, so that whoever stops half-way has some of each.
+    let plans: Vec<Plan> = seeds.flat_map(|seed| points.clone().map(move |point| Plan::new(point, seed, replicas))).collect();
     assert!(!plans.is_empty(), "no failpoint has the name {only:?}");
     plans
 }
@@ -53,12 +55,13 @@ fn plans(replicas: usize) -> Vec<Plan> {
 fn run_all(plans: &[Plan], world: impl Fn() -> World + Sync) {
     let (next, tally, failures) = (AtomicUsize::new(0), Mutex::new(Tally::default()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(plans.len()) {
+        let at_once = switch("REPLICAS_AT_ONCE").map_or(AT_ONCE, |text| text.parse().expect("a number"));
+        for _ in 0..at_once.min(plans.len()) {
             scope.spawn(|| {
                 let world = world();
                 while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
                     match run::run(plan, &world) {
-                        Ok(one) => tally.lock().expect("the tally").add(one),
+                        Ok(one) => tally.lock().expect("the tally").add_and_tell(one, plans.len()),
                         Err(failure) => {
                             eprintln!("{failure}");
                             failures.lock().expect("the failures").push(failure);

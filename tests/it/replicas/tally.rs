@@ -33,6 +33,16 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Adds a run, and tells now and then how it goes.
+    pub fn add_and_tell(&mut self, other: Self, of: usize) {
+        self.add(other);
+        if self.runs % 100 == 0 && self.runs < of {
+            println!("of {of} runs so far: {self}");
+        }
+    }
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Wrongs { double_winners, acknowledged_and_lost, resurrected } = self.wrongs;
