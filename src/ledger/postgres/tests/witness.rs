@@ -79,7 +79,7 @@ async fn an_older_copy_is_refused_until_it_is_accepted() {
     let older = copy(server, &database);
     let ledger = replica.open(&server.url(&database)).await;
     assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), at(2)).await.expect("burnt"));
-    assert_eq!(replica.known().newest.number, newest(server, &database), "witnessed before it was answered");
+    assert!(replica.known().newest.number > newest(server, &older), "witnessed before it was answered");
     drop(ledger);
 
     let message = replica.refused(&server.url(&older)).await;
