@@ -19,6 +19,7 @@ COPY --from=builder --chown=65532:65532 /staging/ /
 COPY --from=builder /build/target/release/pushonce /usr/local/bin/pushonce
 COPY config/ /etc/pushonce/
 ENV PUSHONCE_LEDGER__URL=sqlite:/var/lib/pushonce/pushonce.db
+ENV PUSHONCE_LEDGER__WITNESS=/var/lib/pushonce/pushonce.db.head
 VOLUME /var/lib/pushonce
 # 5000: the registry API. 9090: health and metrics; see [admin].
 EXPOSE 5000 9090

@@ -131,7 +131,7 @@ impl Gate {
             drift: DriftWatch::new(pulls.drift_check_interval),
             needs: NeedsCache::new(),
             locks: Locks::default(),
-            known: Known::new(),
+            known: Known::default(),
             uploads: Semaphore::new(server.max_uploads),
             tasks,
             request_ids: RequestIds::new(),

@@ -78,7 +78,7 @@ fn lookups(criterion: &mut Criterion, runtime: &Runtime, engine: &Engine) {
             assert!(found.is_some(), "the ledger was filled");
         });
     });
-    let known = Known::new();
+    let known = Known::default();
     for key in &keys {
         let record = runtime.block_on(engine.ledger.lookup(key)).expect("an answer").expect("a row");
         known.remember(key, &record);

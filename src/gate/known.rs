@@ -20,11 +20,13 @@ const MOST: u64 = 100_000;
 #[derive(Debug)]
 pub struct Known(Cache<TagKey, Record>);
 
-impl Known {
-    pub fn new() -> Self {
+impl Default for Known {
+    fn default() -> Self {
         Self(Cache::new(MOST))
     }
+}
 
+impl Known {
     /// The row of a tag where it cannot have changed under this policy.
     fn certain(&self, key: &TagKey, verdict: &Verdict) -> Option<Record> {
         self.last(key).filter(|record| record.state == State::Burnt || verdict.delete == Delete::Deny)
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_sealed_tag_is_certain_only_where_nobody_may_delete_it() {
-        let known = Known::new();
+        let known = Known::default();
         known.remember(&key(), &row(State::Sealed));
         assert_eq!(known.certain(&key(), &rule(Delete::Deny)), Some(row(State::Sealed)));
         assert_eq!(known.certain(&key(), &rule(Delete::Allow)), None);
@@ -107,14 +109,14 @@ mod tests {
 
     #[test]
     fn an_open_claim_is_not_remembered() {
-        let known = Known::new();
+        let known = Known::default();
         known.remember(&key(), &row(State::Open));
         assert_eq!(known.last(&key()), None);
     }
 
     #[test]
     fn a_late_reading_does_not_bring_a_burnt_tag_back() {
-        let known = Known::new();
+        let known = Known::default();
         known.burnt(&key(), &row(State::Sealed), Timestamp::UNIX_EPOCH);
         known.remember(&key(), &row(State::Sealed));
         assert_eq!(known.certain(&key(), &rule(Delete::Allow)), Some(row(State::Burnt)));

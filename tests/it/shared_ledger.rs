@@ -87,13 +87,17 @@ fn of_pushes_through_different_replicas_exactly_one_is_acknowledged() {
 
 #[test]
 fn registries_share_a_database_and_nothing_else() {
-    let url = Postgres::shared().schema();
+    let database = Postgres::shared().database();
+    let url = Postgres::shared().url(&database);
     let (one, other) = (Registry::start(), Registry::start());
     let named = |registry: &Registry, name: &str| {
         let proxy = Pushonce::in_front_of(&registry.url()).environment("PUSHONCE_LEDGER__URL", &url);
         proxy.environment("PUSHONCE_UPSTREAM__NAME", name).start()
     };
-    let (first, second) = (named(&one, "one"), named(&other, "other"));
+    let first = named(&one, "one");
+    // What `pushonce ledger accept` does: one more registry is an operator's word.
+    Postgres::shared().sql(&database, "INSERT INTO registries VALUES ('other')");
+    let second = named(&other, "other");
     let (image, another) = (Image::random(), Image::random());
     first.push("driftwood/web:1.4.0", &image).expect_created();
     second.push("driftwood/web:1.4.0", &another).expect_created();

@@ -97,6 +97,7 @@ fn the_defaults_in_the_file_are_the_defaults() {
     assert_eq!(shown.upstream.service.take().map(|service| service.username).as_deref(), Some("pushonce"));
     assert_eq!(shown.upstream.ca_file.take(), Some(directory.path().join("ca.pem")));
     assert_eq!(shown.server.tls.take().map(|tls| tls.key), Some(directory.path().join("tls.key")));
+    assert_eq!(shown.ledger.witness.take(), Some(directory.path().join("pushonce.db.head")));
     assert_eq!(format!("{as_is:?}"), format!("{shown:?}"));
     assert_eq!(as_is.policy.default_mutability(), Mutability::Mutable);
 }

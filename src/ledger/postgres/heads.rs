@@ -23,6 +23,8 @@ const CHANGED: &str = "SELECT max(changed_at) FROM tags";
 const NAMES: &str = "SELECT name FROM registries ORDER BY name";
 /// The same, where nobody was entered yet.
 const NAMES_OF_TAGS: &str = "SELECT DISTINCT registry FROM tags ORDER BY registry";
+/// A ledger that was carried here brought its registries with its rows.
+const HAS_TAGS: &str = "SELECT 1 FROM tags WHERE registry = $1 LIMIT 1";
 const ENTER: &str = "INSERT INTO registries (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
 
 type Outcome<T> = Result<T, tokio_postgres::Error>;
@@ -86,7 +88,8 @@ pub(super) async fn judge(
     if registries.is_empty() && version > 0 {
         registries = names(connection, NAMES_OF_TAGS).await?;
     }
-    if !registries.is_empty() && registries.iter().all(|name| name != registry) {
+    let is_entered = registries.is_empty() || registries.iter().any(|name| name == registry);
+    if !is_entered && connection.row(HAS_TAGS, &[(&registry, Type::TEXT)]).await?.is_none() {
         doubts.push(Doubt::OtherRegistry { ledger: ledger(), registries, name: registry.to_owned() });
     }
     Ok(doubts)

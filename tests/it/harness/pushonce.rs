@@ -153,6 +153,11 @@ impl Pushonce {
         self.setup.environment.clear();
     }
 
+    /// Starts it without this variable from the next restart on.
+    pub fn forget(&mut self, variable: &str) {
+        self.setup.environment.retain(|(name, _)| name != variable);
+    }
+
     /// Lets no file of the process grow beyond `bytes`, or lifts that again: what
     /// a full disk does to it.
     pub fn limit_files(&self, bytes: Option<u64>) {

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::gate::DELETABLE;
+use crate::harness::postgres::Postgres;
 use crate::harness::process::eventually;
 use crate::harness::pushonce::PushonceBuilder;
 use crate::harness::run::{Run, run};
@@ -14,6 +15,13 @@ use crate::harness::{Image, Pushonce, Registry};
 fn operate(proxy: &Pushonce, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
     command.args(arguments).arg("--config").arg(proxy.config_file()).env("SUDO_USER", "ann");
+    run(command, "this package", proxy.directory())
+}
+
+/// The same with the ledger that the proxy was given by a variable.
+fn operate_on(proxy: &Pushonce, url: &str, arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+    command.args(arguments).arg("--config").arg(proxy.config_file()).env("SUDO_USER", "ann").env("PUSHONCE_LEDGER__URL", url);
     run(command, "this package", proxy.directory())
 }
 
@@ -143,6 +151,56 @@ fn a_kill_between_the_ledger_and_its_witness_is_no_reason_to_refuse() {
     proxy.forget_environment();
     proxy.restart();
     assert_eq!(proxy.tag_digest("web:1.4.0"), None);
+    proxy.push("web:1.4.0", &Image::random()).expect_refused();
+}
+
+/// In front of PostgreSQL: the same, and the witness is beside the configuration.
+#[test]
+fn a_database_that_went_back_is_refused_until_it_is_accepted() {
+    let (registry, server) = (Registry::start(), Postgres::shared());
+    let database = server.database();
+    let build =
+        || Pushonce::in_front_of(&registry.url()).policy(DELETABLE).environment("PUSHONCE_LEDGER__URL", &server.url(&database));
+    let mut proxy = build().start();
+    let (kept, deleted) = (Image::random(), Image::random());
+    proxy.push("web:1.4.0", &kept).expect_created();
+    proxy.push("web:1.4.1", &deleted).expect_created();
+    proxy.kill9();
+    server.sql("postgres", &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"));
+    server.sql("postgres", &format!("CREATE DATABASE {database}_copy TEMPLATE {database}"));
+    proxy.restart();
+    proxy.delete(&format!("web@{}", deleted.digest())).expect(202);
+    proxy.kill9();
+    server.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)"));
+    server.sql("postgres", &format!("ALTER DATABASE {database}_copy RENAME TO {database}"));
+
+    let refused = proxy.restart_and_fail();
+    assert_eq!(refused.status.code(), Some(1), "{refused}");
+    assert!(refused.stderr.contains("went back: it stands at change ") && refused.stderr.contains("pushonce.head"), "{refused}");
+    let url = server.url(&database);
+    let accept = || operate_on(&proxy, &url, &["ledger", "accept", "--reason", "the disk died"]).expect_success();
+    let accepted = accept();
+    assert!(accepted.stdout.contains("counts from now on, accepted by ann (the disk died): older: change "), "{accepted}");
+    assert!(accept().stdout.starts_with("nothing was doubtful about the ledger postgres://"), "said once");
+    proxy.restart();
+    proxy.push("web:1.4.0", &Image::random()).expect_refused();
+    let acts = operate_on(&proxy, &url, &["ledger", "acts"]).expect_success();
+    assert!(acts.stdout.contains("  ann  accept-ledger older: change "), "{acts}");
+}
+
+#[test]
+fn a_kill_between_the_database_and_the_witness_is_no_reason_to_refuse() {
+    let (registry, url) = (Registry::start(), Postgres::shared().schema());
+    let proxy = Pushonce::in_front_of(&registry.url()).environment("PUSHONCE_LEDGER__URL", &url);
+    let mut proxy = proxy.environment("FAILPOINTS", "ledger-appended=return").start();
+    let image = Image::random();
+    // The head is appended in the background; the push may be faster.
+    let _ = proxy.try_push("web:1.4.0", &image);
+    eventually(Duration::from_secs(30), "it is killed", || proxy.has_ended().then_some(()));
+    proxy.forget("FAILPOINTS");
+    proxy.restart();
+    proxy.push("web:1.4.0", &image).expect_created();
+    proxy.restart();
     proxy.push("web:1.4.0", &Image::random()).expect_refused();
 }
 

@@ -15,7 +15,7 @@ const CHILD: &str = "PUSHONCE_TEST_CRASHING_LEDGER";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_a_killed_process() {
     if let Some(file) = env::var_os(CHILD) {
-        push_for_ever(&SqliteLedger::open(Path::new(&file), "default").expect("the ledger opens")).await;
+        push_for_ever(&open_in_child(Path::new(&file))).await;
     }
     let place = Place::new();
     let mut pushed = 0;
@@ -53,7 +53,7 @@ async fn what_was_acknowledged_survives_a_killed_process() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_honest_crash_is_never_refused() {
     if let Some(file) = env::var_os(CHILD) {
-        burn_for_ever(&SqliteLedger::open(Path::new(&file), "default").expect("the ledger opens")).await;
+        burn_for_ever(&open_in_child(Path::new(&file))).await;
     }
     let place = Place::new();
     for life in 0..24 {
@@ -69,6 +69,7 @@ async fn an_honest_crash_is_never_refused() {
             }
         }
         child.wait().expect("ended");
+        assert!(burnt.len() > life % 7, "the child died early, after {}", burnt.len());
         let ledger = place.ledger();
         for tag in &burnt {
             let standing = ledger.lookup(&key(tag)).await.expect("an answer").expect("a row");
@@ -91,6 +92,17 @@ async fn burn_for_ever(ledger: &SqliteLedger) {
         }
     });
     join_all(pushers).await;
+}
+
+/// A program that another test starts at this moment holds every lock of this process
+/// until it has become itself.
+fn open_in_child(file: &Path) -> SqliteLedger {
+    loop {
+        match SqliteLedger::open(file, "default") {
+            Err(OpenError::InUse { .. }) => std::thread::yield_now(),
+            opened => break opened.expect("the ledger opens"),
+        }
+    }
 }
 
 fn start_child(file: &Path) -> Child {

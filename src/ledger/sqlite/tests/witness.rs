@@ -330,3 +330,22 @@ async fn the_witness_is_none_of_the_files_of_the_ledger() {
     }
     assert!(!place.file().exists());
 }
+
+/// A full disk may fail a commit of which nobody knows whether it stands.
+#[test]
+fn a_failed_commit_is_known_whether_it_stands_or_not() {
+    let place = Place::new();
+    drop(place.ledger());
+    let raw = place.raw();
+    let heads = chain::read(&raw).expect("readable").expect("heads");
+    let mut chain = Chain::new(&place.file(), heads).expect("the file");
+    chain.append(&raw).expect("it stands");
+    chain.verify(&raw).expect("and is known");
+    raw.execute_batch("BEGIN").expect("begun");
+    chain.append(&raw).expect("appended");
+    raw.execute_batch("ROLLBACK").expect("undone");
+    chain.verify(&raw).expect("and is not missed");
+    chain.append(&raw).expect("appended");
+    assert_eq!(chain.committed().map(|heads| heads.newest.number), Some(2));
+    chain.verify(&raw).expect("known");
+}
