@@ -6,6 +6,7 @@
 //! hundred seeds; `REPLICAS_POINT=gate-claimed REPLICAS_SEED=7` runs one again.
 
 mod cluster;
+mod contents;
 mod history;
 mod plan;
 mod run;

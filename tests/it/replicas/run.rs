@@ -1,68 +1,23 @@
-//! One run: clients, kills, then a time in which all is well, and then the questions.
+//! One run: clients and kills, then a time in which all is well, and then the questions.
+
+mod judge;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
-
-use rusqlite::{Connection, OptionalExtension};
-use serde_json::{Value, json};
 
 use crate::harness::api::Api;
 use crate::harness::exchange::Exchange;
-use crate::harness::image::{Image, Manifest, sha256};
+use crate::harness::image::sha256;
 use crate::harness::{Postgres, Registry};
 
 use super::cluster::Cluster;
-use super::history::{Asked, History, Wrongs, is_linearizable, wrongs};
-use super::plan::{Action, CONTENTS, Kill, PROBE, Plan, TAGS, Victim};
-use super::spec::{Content, Op, Ret, Tag};
+use super::contents::Contents;
+use super::history::{Asked, History};
+use super::plan::{Action, Kill, Plan, TAGS, Victim};
+use super::spec::{Content, Op, Ret};
 use super::tally::Tally;
-
-/// How long a tag may stay undecided once all is well.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-static RUNS: AtomicUsize = AtomicUsize::new(0);
-
-/// What is pushed, and where.
-struct Contents {
-    repository: String,
-    images: Vec<Image>,
-    digests: Vec<String>,
-}
-
-impl Contents {
-    /// Manifests over blobs that are in the registry.
-    fn new(registry: &Api) -> Self {
-        let repository = format!("runs/{}", RUNS.fetch_add(1, Ordering::Relaxed));
-        let base = Image::random();
-        for blob in &base.blobs {
-            registry.upload_blob(&repository, blob).expect_created();
-        }
-        let image = |number: usize| {
-            let mut manifest: Value = serde_json::from_slice(&base.manifest.bytes).expect("a manifest");
-            manifest["annotations"] = json!({"com.example.content": number.to_string()});
-            let manifest = Manifest::new(&base.manifest.media_type, manifest.to_string().as_bytes());
-            Image { manifest, blobs: Vec::new(), children: Vec::new() }
-        };
-        let images: Vec<Image> = (0..CONTENTS).map(image).collect();
-        let digests = images.iter().map(Image::digest).collect();
-        Self { repository, images, digests }
-    }
-
-    fn tag(&self, tag: usize) -> String {
-        format!("{}:{}", self.repository, TAGS[tag].name)
-    }
-
-    fn manifest(&self, content: Content) -> String {
-        format!("{}@{}", self.repository, self.digests[content])
-    }
-
-    /// Which content a digest, or the beginning of one, names.
-    fn named(&self, digest: &str) -> Content {
-        self.digests.iter().position(|other| other.starts_with(digest)).unwrap_or_else(|| panic!("nobody pushed {digest}"))
-    }
-}
 
 /// What runs share, one after the other.
 pub struct World {
@@ -78,7 +33,7 @@ struct Run<'a> {
     cluster: Cluster,
     history: History,
     started: AtomicUsize,
-    tally: std::sync::Mutex<Tally>,
+    tally: Mutex<Tally>,
 }
 
 /// Makes a run. An error is all that is needed to understand it, and to make it again.
@@ -92,17 +47,20 @@ pub fn run(plan: &Plan, world: &World) -> Result<Tally, String> {
         history.answer(asked, Some(Ret::Accepted), "pushed to the registry itself");
     }
     let cluster = Cluster::start(plan, registry, database.as_ref());
-    let run = Run { plan, world, contents, cluster, history, started: AtomicUsize::new(0), tally: std::sync::Mutex::default() };
-    thread::scope(|scope| {
+    let run = Run { plan, world, contents, cluster, history, started: AtomicUsize::new(0), tally: Mutex::default() };
+    let panicked = thread::scope(|scope| {
         let run = &run;
         scope.spawn(|| run.cluster.keep_alive(plan.point));
         let clients: Vec<_> = (0..plan.clients.len()).map(|client| scope.spawn(move || run.be_client(client))).collect();
-        let ended: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
+        let panicked = clients.into_iter().map(|client| client.join().is_err()).filter(|panicked| *panicked).count();
         run.cluster.end();
-        ended.into_iter().for_each(|client| client.expect("a client's thread"));
+        panicked
     });
     run.cluster.heal();
-    let failures = run.judge();
+    let mut failures = run.judge();
+    if panicked > 0 {
+        failures.push(format!("{panicked} clients could not make sense of an answer"));
+    }
     let mut tally = run.tally.into_inner().expect("the tally");
     tally.runs = 1;
     tally.faults = run.cluster.faults();
@@ -225,111 +183,6 @@ impl Run<'_> {
     fn count(&self, what: &str, kind: String) {
         self.tally.lock().expect("the tally").operations += 1;
         *self.tally.lock().expect("the tally").answers.entry(format!("{what} {kind}")).or_default() += 1;
-    }
-
-    /// Now that all is well: what is decided, what every replica says, what the ledger
-    /// has, and whether all that was told fits together.
-    fn judge(&self) -> Vec<String> {
-        let mut failures = Vec::new();
-        for tag in 0..TAGS.len() {
-            failures.extend(self.decide(tag).err());
-        }
-        let seen: Vec<_> = (0..TAGS.len()).map(|tag| self.pull_everywhere(tag, &mut failures)).collect();
-        for (tag, row) in self.rows().into_iter().enumerate() {
-            let name = TAGS[tag].name;
-            let row = row.as_ref().map(|(state, content)| (state.as_str(), *content));
-            let last = match (row, seen[tag]) {
-                (Some(("sealed", content)), Some(Ret::Pulled(pulled))) if content == pulled => Tag::Sealed(content),
-                (Some(("sealed", content)), Some(Ret::NotFound)) => {
-                    failures.extend(self.heal(tag, content).err());
-                    Tag::Gone(content)
-                }
-                (Some(("burnt", content)), Some(Ret::NotFound)) => Tag::Burnt(content),
-                other => {
-                    failures.push(format!("the ledger and the pulls of {name} differ: {other:?}"));
-                    continue;
-                }
-            };
-            let entries = self.history.of_tag(tag);
-            let wrongs = wrongs(&entries, last);
-            if wrongs != Wrongs::default() {
-                failures.push(format!("{name} is {last:?}: {wrongs:?}"));
-            }
-            if !is_linearizable(&entries) {
-                failures.push(format!("no one tag can have answered as {name}"));
-            }
-            self.tally.lock().expect("the tally").wrongs += wrongs;
-        }
-        failures
-    }
-
-    /// What every replica says; all of them say the same.
-    fn pull_everywhere(&self, tag: usize, failures: &mut Vec<String>) -> Option<Ret> {
-        let pulls: Vec<_> = (0..self.plan.replicas).map(|replica| self.pull_patiently(replica, tag)).collect();
-        if pulls.iter().any(|pulled| *pulled != pulls[0] || pulled.is_none()) {
-            failures.push(format!("the replicas pull {}: {pulls:?}", TAGS[tag].name));
-        }
-        pulls[0]
-    }
-
-    /// A delete that nobody saw the end of has taken the content away; pushing the same
-    /// bytes brings it back, and nothing else does.
-    fn heal(&self, tag: usize, content: Content) -> Result<(), String> {
-        let (ret, said) = self.push(self.cluster.directly(0), tag, content, "to heal it");
-        let pulled = self.pull_patiently(0, tag);
-        self.tally.lock().expect("the tally").healed += 1;
-        match (ret, pulled) {
-            (Some(Ret::Accepted), Some(Ret::Pulled(pulled))) if pulled == content => Ok(()),
-            other => Err(format!("the content of {} does not come back: {other:?} {said}", TAGS[tag].name)),
-        }
-    }
-
-    /// Pushes what nobody has pushed until the tag is decided. A claim whose content a
-    /// delete took away is decided by nothing but the same bytes, so all are tried.
-    fn decide(&self, tag: usize) -> Result<(), String> {
-        let mut said = String::new();
-        for round in 0..8 {
-            for content in [PROBE].iter().chain(TAGS[tag].contents.iter().filter(|_| round > 1)) {
-                let (ret, words) = self.push(self.cluster.directly(0), tag, *content, "at the end");
-                if ret.is_some() {
-                    return Ok(());
-                }
-                said = words;
-            }
-            thread::sleep(Duration::from_millis(50 << round));
-        }
-        Err(format!("{} stays undecided: {said}", TAGS[tag].name))
-    }
-
-    fn pull_patiently(&self, replica: usize, tag: usize) -> Option<Ret> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let pulled = self.pull(self.cluster.directly(replica), tag, &format!("at the end, replica {replica}"));
-            if pulled.is_some() || Instant::now() > deadline {
-                return pulled;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// State and content of every tag in the ledger.
-    fn rows(&self) -> Vec<Option<(String, Content)>> {
-        let row = |name: &str| match &self.world.database {
-            Some(database) => {
-                let repository = &self.contents.repository;
-                let sql = format!("SELECT state, digest FROM tags WHERE repository = '{repository}' AND tag = '{name}'");
-                let line = database.sql("postgres", &sql);
-                line.split_once('|').map(|(state, digest)| (state.to_owned(), digest.to_owned()))
-            }
-            None => {
-                let ledger = Connection::open(self.cluster.ledger_file(0)).expect("the ledger's file");
-                let sql = "SELECT state, digest FROM tags WHERE repository = ?1 AND tag = ?2";
-                let found = ledger.query_row(sql, [&self.contents.repository, name], |row| Ok((row.get(0)?, row.get(1)?)));
-                found.optional().expect("a row of the ledger")
-            }
-        };
-        let named = |(state, digest): (String, String)| (state, self.contents.named(&digest));
-        TAGS.iter().map(|tag| row(tag.name).map(named)).collect()
     }
 }
 
