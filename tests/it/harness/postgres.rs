@@ -21,7 +21,8 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for the end of its input, then stops the server and removes its directory.
-const WATCH: &str = r#"cat >/dev/null; pid="$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)"
+/// A signal to the whole group, such as Ctrl-C, must not end it before.
+const WATCH: &str = r#"trap '' HUP INT TERM; cat >/dev/null; pid="$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)"
 [ -z "$pid" ] || kill -QUIT "$pid" 2>/dev/null
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e "$1/data/postmaster.pid" ] || break; sleep 0.2; done
 rm -rf "$1""#;
