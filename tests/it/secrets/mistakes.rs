@@ -127,7 +127,11 @@ fn a_variable_with_a_password_is_named_and_not_shown() {
         [("PUSHONCE_UPSTREAM__USERNAME", "gate:canary")],
         [("PUSHONCE_UPSTREAM__URL", "http://ada:canary@127.0.0.1:1")],
         [("PUSHONCE_UPSTREAM__URL", "ada:canary@127.0.0.1:1")],
-        [("PUSHONCE_LEDGER__URL", "postgres://ada:canary@127.0.0.1/pushonce")],
+        [("PUSHONCE_LEDGER__URL", "postgres://ada:canary@127.0.0.1")],
+        [("PUSHONCE_LEDGER__URL", "postgres://ada:canary@127.0.0.1/pushonce?sslmode=on")],
+        [("PUSHONCE_LEDGER__URL", "postgres://ada@127.0.0.1/pushonce?password=canary&sslmode=on")],
+        [("PUSHONCE_LEDGER__URL", "postgres://ada@127.0.0.1/pushonce?sslpassword=canary")],
+        [("PUSHONCE_LEDGER__PASSWORD_FILE", "canary")],
     ] {
         expect_discreet(&config, &variables);
     }
