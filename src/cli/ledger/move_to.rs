@@ -53,7 +53,7 @@ pub(super) fn move_to(url: &str, password_file: Option<&Path>, file: &Path, envi
         let target = Target::open(&settings).await.map_err(|cause| Ended::failed(&cause))?;
         shown(&source, &target).await.map_err(|cause| Ended::failed(&cause))
     })?;
-    Ok(done(ledger, url, &settings, carried))
+    Ok(done(ledger, url, &settings, config.ledger.witness.is_some(), carried))
 }
 
 async fn shown(source: &Source, target: &Target) -> Result<Carried, CarryError> {
@@ -84,7 +84,7 @@ fn password(address: &Address, file: Option<&Path>, environment: &Environment) -
     }
 }
 
-fn done(ledger: &Path, url: &str, settings: &Settings, carried: Carried) -> String {
+fn done(ledger: &Path, url: &str, settings: &Settings, has_witness: bool, carried: Carried) -> String {
     let Carried { tags, attempts, acts, new } = carried;
     let before = match (tags + attempts + acts) - new {
         0 => String::new(),
@@ -94,10 +94,12 @@ fn done(ledger: &Path, url: &str, settings: &Settings, carried: Carried) -> Stri
         true => "\nledger.password_file = \"FILE\"    # with the password in it",
         false => "",
     };
+    // That of the file knows another ledger, and would refuse this one.
+    let witness = if has_witness { "\nledger.witness = \"FILE\"    # another one than before, for each proxy" } else { "" };
     format!(
         "{} is carried over to {}, and both sides are equal: {tags} tags, {attempts} attempts, {acts} acts{before}\n\
          Write into the configuration of every proxy, in place of its ledger.url:\n\n\
-         ledger.url = \"{}\"{password}\n\n\
+         ledger.url = \"{}\"{password}{witness}\n\n\
          Then start them. Keep {} as a backup, and let no proxy use it again.\n",
         ledger.display(),
         settings.address,

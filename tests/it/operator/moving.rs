@@ -189,6 +189,16 @@ fn the_proxy_goes_on_with_what_was_moved() {
         assert_eq!(refused.status.code(), Some(1), "{refused}");
     }
     assert!(!copy.exists());
+    // A witness of the file would not know the database.
+    let witnessed = {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+        let database = Postgres::shared().database();
+        command.args(["ledger", "move", "--to", &Postgres::shared().url(&database), "--config"]).arg(stage.proxy.config_file());
+        let witness = stage.proxy.directory().join("ledger.db.head");
+        command.env("PUSHONCE_LEDGER__WITNESS", witness);
+        run(command, "this package", stage.proxy.directory()).expect_success()
+    };
+    assert!(witnessed.stdout.contains("\nledger.witness = \"FILE\"    # another one than before"), "{witnessed}");
     let sealed = stage.move_it().expect_said("driftwood/web:2.0.7 of registry `default` is lifted for ").expect_failure();
     assert!(sealed.stderr.contains("a proxy has used it"), "{sealed}");
 }
