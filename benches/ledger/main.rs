@@ -7,6 +7,9 @@
 
 mod engines;
 mod fill;
+#[expect(dead_code, reason = "the tests use the rest of it")]
+#[path = "../../tests/it/harness/postgres.rs"]
+mod server;
 mod size;
 
 use std::sync::Arc;

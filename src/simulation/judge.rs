@@ -67,6 +67,11 @@ impl World {
     /// The registry has pointed a tag, for whoever asked and however late.
     pub fn tag_was_pointed(&self, key: &TagKey, before: Option<&Digest>, digest: &Digest) {
         let Some(tag) = self.plan.tag(key) else { return };
+        // Once a tag was deleted as its rule allows, who looked before and who looked after
+        // may both be on their way, and the registry shows what came last.
+        if self.stored.lock().expect("the registry").deleted.contains(key.tag.as_str()) {
+            return self.count("tags pointed after they were deleted");
+        }
         let stands = |record: &Record| record.digest == *digest && (record.state != State::Burnt || tag.may_go);
         if !self.rows().iter().filter_map(|rows| rows.get(key)).any(stands) {
             self.breaks("INV-2", format!("{key} is pointed at {}, for which it is not claimed", digest.short()));
@@ -140,12 +145,12 @@ pub async fn judge(world: Arc<World>) {
 
 async fn sealed(world: &World, tag: &TagPlan, digest: &Digest) {
     let key = &tag.key;
-    let (holds, was_deleted, pointer) = {
+    let (holds, was_deleted, was_unpointed, pointer) = {
         let stored = world.stored.lock().expect("the registry");
-        let pointer = stored.tags.get(key.tag.as_str()).cloned();
-        (stored.holds(digest), stored.deleted.contains(digest.as_str()), pointer)
+        let (tag, deleted) = (key.tag.as_str(), &stored.deleted);
+        (stored.holds(digest), deleted.contains(digest.as_str()), deleted.contains(tag), stored.tags.get(tag).cloned())
     };
-    if pointer.as_ref().is_some_and(|pointer| pointer != digest) || (pointer.is_none() && !tag.may_go && !was_deleted) {
+    if pointer.as_ref() != Some(digest) && !was_unpointed {
         world.breaks("INV-2", format!("{key} means {} and is pointed at {pointer:?}", digest.short()));
     }
     // A delete of a manifest keeps out who binds a tag to it in its own process only, and

@@ -30,7 +30,7 @@ pub struct Stored {
     /// Media type and bytes, by digest.
     pub manifests: BTreeMap<String, (String, Bytes)>,
     pub tags: BTreeMap<String, Digest>,
-    /// Digests that were deleted at some time.
+    /// Digests and tags that were deleted at some time.
     pub deleted: BTreeSet<String>,
 }
 
@@ -220,18 +220,16 @@ fn get(world: &World, reference: &str) -> Response<Full<Bytes>> {
 fn delete(world: &World, reference: &str) -> Response<Full<Bytes>> {
     let mut stored = world.stored.lock().expect("the registry");
     let is_gone = if reference.contains(':') {
-        stored.tags.retain(|_, digest| digest.as_str() != reference);
-        let was_there = stored.manifests.remove(reference).is_some();
-        if was_there {
-            stored.deleted.insert(reference.to_owned());
-        }
-        was_there
+        let gone: Vec<String> = stored.tags.extract_if(.., |_, digest| digest.as_str() == reference).map(|(tag, _)| tag).collect();
+        stored.deleted.extend(gone);
+        stored.manifests.remove(reference).is_some()
     } else {
         stored.tags.remove(reference).is_some()
     };
     if !is_gone {
         return error(StatusCode::NOT_FOUND);
     }
+    stored.deleted.insert(reference.to_owned());
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = StatusCode::ACCEPTED;
     answer

@@ -234,6 +234,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_url_makes_the_reader_panic(rest in "[a-z0-9:@/?&=%,.\\[\\]_ -]{0,60}|.{0,40}") {
+            let address = parse(&format!("postgres://{rest}"));
+            let _ = address.map(|address| (address.to_string(), address.hosts()));
+        }
+    }
+
     #[test]
     fn options_have_their_meaning() {
         let address = parse("postgres://db/tags?sslmode=verify-full&sslrootcert=a%20b.pem&target_session_attrs=read-write");
