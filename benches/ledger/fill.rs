@@ -29,6 +29,7 @@ pub fn digest(number: u64) -> Digest {
 }
 
 /// How many tags a grown ledger has.
+#[expect(clippy::disallowed_methods, reason = "a benchmark has no command line of its own")]
 pub fn many() -> u64 {
     let given = std::env::var("TAGS").ok().filter(|text| !text.is_empty());
     given.map_or(10_000_000, |text| text.parse().expect("TAGS is a number"))
