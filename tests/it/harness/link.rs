@@ -200,11 +200,7 @@ impl Shared {
     /// From the side that connected to the other.
     fn questions(&self, mut from: TcpStream, mut to: TcpStream, mut plan: Plan, progress: &Progress) {
         let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let count = match from.read(&mut buffer) {
-                Ok(count @ 1..) => count,
-                Ok(0) | Err(_) => break,
-            };
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
             if progress.is_answered.swap(false, Ordering::Relaxed) {
                 progress.turn.fetch_add(1, Ordering::Relaxed);
             }
@@ -234,11 +230,7 @@ impl Shared {
     /// From the other side to the one that connected.
     fn answers(&self, mut from: TcpStream, mut to: TcpStream, progress: &Progress) {
         let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let count = match from.read(&mut buffer) {
-                Ok(count @ 1..) => count,
-                Ok(0) | Err(_) => break,
-            };
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
             progress.is_answered.store(true, Ordering::Relaxed);
             if progress.tears_answer.load(Ordering::Relaxed) {
                 let _ = to.write_all(&buffer[..count / 2]);

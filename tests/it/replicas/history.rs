@@ -168,9 +168,11 @@ mod tests {
     use super::*;
     use crate::harness::random::Seeded;
 
+    type Told = (Op, usize, Option<(usize, Ret)>);
+
     /// A history from `(op, invoked, answer)`, where the answer is `(returned, ret)`.
-    fn history(entries: &[(Op, usize, Option<(usize, Ret)>)]) -> Vec<Entry> {
-        let entry = |(op, invoked, returned): &(Op, usize, Option<(usize, Ret)>)| Entry {
+    fn history(entries: &[Told]) -> Vec<Entry> {
+        let entry = |(op, invoked, returned): &Told| Entry {
             tag: 0,
             op: *op,
             words: String::new(),

@@ -37,7 +37,7 @@ impl Tally {
     /// Adds a run, and tells now and then how it goes.
     pub fn add_and_tell(&mut self, other: Self, of: usize) {
         self.add(other);
-        if self.runs % 100 == 0 && self.runs < of {
+        if self.runs.is_multiple_of(100) && self.runs < of {
             println!("of {of} runs so far: {self}");
         }
     }
