@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::TAG;
-use crate::harness::run::{Run, run};
+use crate::harness::run::{Run, copy_of_the_program, run};
 use crate::harness::{Image, Pushonce, Registry};
 
 /// A directory for a ledger, apart from the other files of the proxy.
@@ -173,9 +173,7 @@ fn a_ledger_without_a_directory_is_not_started_on() {
 /// Runs the program as `nobody`, who may read everything of this test.
 fn start_as_nobody(place: &Place) -> Run {
     assert!(rustix::process::geteuid().is_root(), "another user is taken on: run the tests as root");
-    let program = place.directory().join("pushonce");
-    // The build may lie where others cannot go.
-    fs::copy(env!("CARGO_BIN_EXE_pushonce"), &program).expect("a copy of the program");
+    let program = copy_of_the_program(place.directory());
     let config = place.directory().join("pushonce.toml");
     fs::write(place.directory().join("policy.toml"), "default = \"mutable\"\n").expect("a policy");
     let text = "listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nupstream.url = \"http://127.0.0.1:1\"\n";

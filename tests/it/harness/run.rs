@@ -1,7 +1,7 @@
 //! A program that is run to its end, with what it said.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,6 +45,16 @@ impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "$ {}\n{}\n{}({})", self.command, self.stdout, self.stderr, self.status)
     }
+}
+
+/// The program in `directory`, for users who cannot go where the build lies. Copied by
+/// `cp`: were the file open for writing here, a test that starts something at this
+/// moment would keep it so, and the system runs no such file (ETXTBSY).
+pub fn copy_of_the_program(directory: &Path) -> PathBuf {
+    let program = directory.join("pushonce");
+    let status = Command::new("cp").arg(env!("CARGO_BIN_EXE_pushonce")).arg(&program).status();
+    assert!(status.expect("cp").success(), "the program is copied");
+    program
 }
 
 /// Runs `command`; `package` is the Debian package that brings the program, and

@@ -16,7 +16,7 @@ use pushonce::oci::{Algorithm, Digest, RepositoryName, Tag};
 use rusqlite::Connection;
 
 use crate::harness::process::eventually;
-use crate::harness::run::{Run, run};
+use crate::harness::run::{Run, copy_of_the_program, run};
 use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
 
 /// Runs `pushonce` with the configuration of the proxy.
@@ -196,9 +196,7 @@ fn a_ledger_that_may_not_be_read_or_written_is_said() {
     let mut proxy = Pushonce::start(&registry);
     proxy.push("web:1.4.0", &Image::random()).expect_created();
     assert!(proxy.terminate().success());
-    let program = proxy.directory().join("pushonce");
-    // The build may lie where others cannot go.
-    fs::copy(env!("CARGO_BIN_EXE_pushonce"), &program).expect("a copy of the program");
+    let program = copy_of_the_program(proxy.directory());
     fs::set_permissions(proxy.directory(), fs::Permissions::from_mode(0o755)).expect("permissions");
     let as_nobody = |arguments: &[&str]| {
         let mut command = Command::new(&program);
