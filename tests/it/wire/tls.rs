@@ -113,7 +113,7 @@ fn plain_http_on_the_port_for_tls_reaches_nothing() {
 #[test]
 fn a_handshake_that_never_ends_is_cut() {
     let upstream = Upstream::start(|_| Answer::status(200));
-    let proxy = Secure::in_front_of(&upstream.url(), &["server.header_timeout = \"500ms\""]);
+    let proxy = Secure::in_front_of(&upstream.url(), &["server.header_timeout = \"2s\""]);
     // Nothing, and the start of a ClientHello that announces more.
     for bytes in [b"".as_slice(), b"\x16\x03\x01\x02\x00\x01"] {
         let mut client = TcpStream::connect(proxy.address()).expect("a connection");
