@@ -14,6 +14,7 @@
 
 pub mod carry;
 pub mod memory;
+mod paths;
 mod open;
 pub mod postgres;
 mod row;
@@ -106,6 +107,11 @@ impl Act {
     /// A claim ended by hand.
     fn release(key: &TagKey, digest: &Digest, who: &str, reason: &str, at: Timestamp) -> Self {
         Self { at, who: who.to_owned(), what: format!("release-claim {key} {digest}"), reason: reason.to_owned() }
+    }
+
+    /// A ledger that counts in spite of a doubt.
+    fn accept(doubt: &witness::Doubt, who: &str, reason: &str, at: Timestamp) -> Self {
+        Self { at, who: who.to_owned(), what: format!("accept-ledger {}", doubt.fact()), reason: reason.to_owned() }
     }
 }
 

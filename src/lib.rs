@@ -11,6 +11,7 @@
 
 pub mod failpoint;
 pub mod causes;
+pub mod trust;
 pub mod clock;
 pub mod oci;
 pub mod policy;

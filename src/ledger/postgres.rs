@@ -41,7 +41,7 @@ pub use self::open::OpenError;
 use self::connection::Connection;
 use self::epochs::Epochs;
 use self::pool::{Pool, Session};
-use self::retry::{Failure, Tries};
+use self::retry::{Failure, retried};
 use self::statements::Books;
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
 use crate::clock::AttemptId;
@@ -188,21 +188,10 @@ fn end_read<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Fail
     }
 }
 
-/// Tries `attempt`, a block, until it succeeds or must not be tried again. A macro,
-/// because the compiler cannot tell yet that what an async closure gives is `Send`.
-macro_rules! retried {
+/// Tries `attempt`, a block, again as long as it may be and the time allows.
+macro_rules! in_time {
     ($ledger:ident, $attempt:expr) => {
-        $ledger
-            .within(async {
-                let mut tries = Tries::within($ledger.timeout);
-                loop {
-                    let outcome = async { $attempt }.await;
-                    if let Some(outcome) = tries.accept(outcome).await {
-                        break outcome;
-                    }
-                }
-            })
-            .await
+        $ledger.within(async { retried!($ledger.timeout, $attempt) }).await
     };
 }
 
@@ -210,7 +199,7 @@ macro_rules! retried {
 /// Whoever stops waiting leaves the outcome unknown.
 macro_rules! write {
     ($ledger:ident, $operation:ident($($argument:expr),*)) => {
-        retried!($ledger, {
+        in_time!($ledger, {
             let session = $ledger.begin().await?;
             let done = $ledger.books(&session).$operation($($argument),*).await;
             let ended = end(session, done).await;
@@ -223,7 +212,7 @@ macro_rules! write {
 /// Runs an operation that is one statement and changes nothing.
 macro_rules! read {
     ($ledger:ident, $operation:ident($($argument:expr),*)) => {
-        retried!($ledger, {
+        in_time!($ledger, {
             let session = $ledger.begin_read().await?;
             let done = $ledger.books(&session).$operation($($argument),*).await;
             end_read(session, done)
@@ -298,7 +287,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {
-        retried!(self, {
+        in_time!(self, {
             let session = self.begin().await?;
             let done = match self.epochs() {
                 Some(epochs) => epochs.check(&session).await,

@@ -28,21 +28,37 @@ impl Place<'_> {
         Tag::parse(text).map_err(|error| self.corrupt(&error))
     }
 
+    pub(super) fn repository(&self, text: &str) -> Result<RepositoryName, LedgerError> {
+        RepositoryName::parse(text).map_err(|error| self.corrupt(&error))
+    }
+
+    pub(super) fn digest(&self, text: &str) -> Result<Digest, LedgerError> {
+        Digest::parse(text).map_err(|error| self.corrupt(&error))
+    }
+
+    /// `None` is a lifted row.
+    pub(super) fn state(&self, text: &str) -> Result<Option<State>, LedgerError> {
+        match text {
+            "open" => Ok(Some(State::Open)),
+            "sealed" => Ok(Some(State::Sealed)),
+            "burnt" => Ok(Some(State::Burnt)),
+            "lifted" => Ok(None),
+            other => Err(self.corrupt(&format!("`{other}` is not a state"))),
+        }
+    }
+
+    pub(super) fn origin(&self, text: &str) -> Result<Origin, LedgerError> {
+        match text {
+            "pushed" => Ok(Origin::Pushed),
+            "adopted" => Ok(Origin::Adopted),
+            other => Err(self.corrupt(&format!("`{other}` is not an origin"))),
+        }
+    }
+
     /// `None` is a lifted row. `since` is in milliseconds since 1970.
     pub(super) fn record(&self, digest: &str, state: &str, origin: &str, since: i64) -> Result<Option<Record>, LedgerError> {
-        let state = match state {
-            "open" => State::Open,
-            "sealed" => State::Sealed,
-            "burnt" => State::Burnt,
-            "lifted" => return Ok(None),
-            other => return Err(self.corrupt(&format!("`{other}` is not a state"))),
-        };
-        let origin = match origin {
-            "pushed" => Origin::Pushed,
-            "adopted" => Origin::Adopted,
-            other => return Err(self.corrupt(&format!("`{other}` is not an origin"))),
-        };
-        let digest = Digest::parse(digest).map_err(|error| self.corrupt(&error))?;
+        let Some(state) = self.state(state)? else { return Ok(None) };
+        let (origin, digest) = (self.origin(origin)?, self.digest(digest)?);
         Ok(Some(Record { digest, state, origin, since: self.time(since)? }))
     }
 }
@@ -51,10 +67,8 @@ impl Place<'_> {
 pub(super) fn open_claim(registry: &str, repository: &str, tag: &str, digest: &str, since: i64) -> Result<OpenClaim, LedgerError> {
     let name = format!("{repository}:{tag}");
     let place = Place { registry, row: &name };
-    let key =
-        TagKey { repository: RepositoryName::parse(repository).map_err(|error| place.corrupt(&error))?, tag: place.tag(tag)? };
-    let digest = Digest::parse(digest).map_err(|error| place.corrupt(&error))?;
-    Ok(OpenClaim { key, digest, since: place.time(since)? })
+    let key = TagKey { repository: place.repository(repository)?, tag: place.tag(tag)? };
+    Ok(OpenClaim { key, digest: place.digest(digest)?, since: place.time(since)? })
 }
 
 /// `at` is in milliseconds since 1970.

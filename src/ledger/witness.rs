@@ -22,6 +22,7 @@ pub use doubt::{Doubt, in_file};
 pub use file::{Witness, WitnessError, read};
 pub use keeper::Keeper;
 
+use super::paths::with_suffix;
 use crate::clock;
 
 /// Every so manieth head is kept for good.
@@ -160,7 +161,5 @@ pub fn replace(file: &Path, heads: &Heads) -> Result<(), WitnessError> {
 
 /// Where the witness of a ledger in a file is, unless it was put elsewhere.
 pub fn beside(ledger: &Path) -> PathBuf {
-    let mut name = ledger.as_os_str().to_owned();
-    name.push(".head");
-    PathBuf::from(name)
+    with_suffix(ledger, ".head")
 }

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::valid;
+use crate::trust;
 
 /// Why the connector could not be made from the configuration.
 #[derive(Debug, Error)]
@@ -99,43 +99,15 @@ pub fn tls_settings(config: &valid::Upstream) -> Result<Option<Arc<ClientConfig>
     if config.scheme == Scheme::HTTP {
         return Ok(None);
     }
-    tls_trusting(roots(config)?).map(Arc::new).map(Some)
+    Ok(Some(Arc::new(trust::tls_trusting(roots(config)?)?)))
 }
 
 /// The authorities that are trusted with the registry's name.
 pub fn roots(config: &valid::Upstream) -> Result<RootCertStore, ConnectorError> {
     match &config.ca_file {
-        Some(file) => roots_from(file),
-        None => system_roots(),
+        Some(file) => trust::roots_from(file).map_err(|cause| ConnectorError::CaFile { file: file.clone(), cause }),
+        None => trust::system_roots().map_err(ConnectorError::NoSystemRoots),
     }
-}
-
-/// TLS that trusts `roots` and nobody else.
-pub fn tls_trusting(roots: RootCertStore) -> Result<ClientConfig, ConnectorError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn roots_from(file: &PathBuf) -> Result<RootCertStore, ConnectorError> {
-    let failed = |cause: String| ConnectorError::CaFile { file: file.clone(), cause };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|cause| failed(cause.to_string()))? {
-        let certificate = certificate.map_err(|cause| failed(cause.to_string()))?;
-        roots.add(certificate).map_err(|cause| failed(cause.to_string()))?;
-    }
-    if roots.is_empty() { Err(failed("there is no certificate in it".to_owned())) } else { Ok(roots) }
-}
-
-fn system_roots() -> Result<RootCertStore, ConnectorError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let causes: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-        return Err(ConnectorError::NoSystemRoots(causes.join("; ")));
-    }
-    Ok(roots)
 }
 
 /// A connection, plain or with TLS.

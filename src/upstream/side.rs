@@ -6,8 +6,9 @@ use reqwest::redirect::Policy;
 use rustls::RootCertStore;
 use thiserror::Error;
 
-use super::connect::{ConnectorError, roots, tls_trusting};
+use super::connect::{ConnectorError, roots};
 use crate::config::valid;
+use crate::trust;
 
 /// How long a side call may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +29,10 @@ pub(super) fn client(config: &valid::Upstream) -> Result<reqwest::Client, SideEr
     let needs_trust = config.scheme == http::uri::Scheme::HTTPS || config.service.is_some();
     let trusted = if needs_trust { roots(config)? } else { RootCertStore::empty() };
     let builder = reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).no_proxy();
-    builder.tls_backend_preconfigured(tls_trusting(trusted)?).build().map_err(SideError::Client)
+    builder
+        .tls_backend_preconfigured(trust::tls_trusting(trusted).map_err(ConnectorError::from)?)
+        .build()
+        .map_err(SideError::Client)
 }
 
 /// Where the registry's API begins (distribution-spec, end-1).

@@ -19,8 +19,8 @@ pushed since is adopted from the registry at its next push or pull; which tags w
 since, nothing can tell.
 
 Nothing may be running with an embedded ledger. In front of PostgreSQL each replica has its
-own witness, and needs this once for itself, while it is stopped. Who did it, why, what was known and what is there is
-written down for good: `pushonce ledger acts` shows it.";
+own witness, and needs this once for itself, while it is stopped. Who did it, why, what was
+known and what is there is written down for good: `pushonce ledger acts` shows it.";
 
 pub(super) const EXAMPLE: &str = "\
 Example:

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::oci::{Digest, RepositoryName, Tag};
+use crate::ledger::{LedgerError, row};
 
 /// Where a row of `tags` stands; pages are read in this order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -54,18 +54,24 @@ pub struct ActRow {
 impl TagRow {
     /// Whether everything in the row can be read; the words name the row.
     pub fn check(&self) -> Result<(), String> {
-        let Self { place, digest, state, origin, claimed_at, changed_at } = self;
-        let wrong = |what: &dyn std::fmt::Display| format!("{place}: {what}");
-        RepositoryName::parse(&place.repository).map_err(|error| wrong(&error))?;
-        Tag::parse(&place.tag).map_err(|error| wrong(&error))?;
-        Digest::parse(digest).map_err(|error| wrong(&error))?;
-        if !["open", "sealed", "burnt", "lifted"].contains(&state.as_str()) {
-            return Err(wrong(&format_args!("`{state}` is not a state")));
-        }
-        if !["pushed", "adopted"].contains(&origin.as_str()) {
-            return Err(wrong(&format_args!("`{origin}` is not an origin")));
-        }
-        [claimed_at, changed_at].into_iter().try_for_each(|time| moment(*time).map_err(|error| wrong(&error)))
+        self.read().map_err(|error| match error {
+            LedgerError::Corrupt(words) => words,
+            other => other.to_string(),
+        })?;
+        let mut times = [self.claimed_at, self.changed_at].into_iter();
+        times.try_for_each(moment).map_err(|words| format!("{}: {words}", self.place))
+    }
+
+    /// Its words as the engines read them, and of a lifted row all of them.
+    fn read(&self) -> Result<(), LedgerError> {
+        let Place { registry, repository, tag } = &self.place;
+        let name = format!("{repository}:{tag}");
+        let place = row::Place { registry, row: &name };
+        place.repository(repository)?;
+        place.tag(tag)?;
+        place.digest(&self.digest)?;
+        place.state(&self.state)?;
+        place.origin(&self.origin).map(|_| ())
     }
 }
 

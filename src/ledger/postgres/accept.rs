@@ -30,12 +30,7 @@ impl PostgresLedger {
         let undone = |failure: Failure| OpenError::Other { place: place.clone(), cause: LedgerError::from(failure).to_string() };
         let mut session = pool.get().await.map_err(|error| undone(Failure::Pool(error)))?;
         session.begin().await.map_err(undone)?;
-        let acts = doubts.iter().map(|doubt| Act {
-            at: now,
-            who: who.to_owned(),
-            what: format!("accept-ledger {}", doubt.fact()),
-            reason: reason.to_owned(),
-        });
+        let acts = doubts.iter().map(|doubt| Act::accept(doubt, who, reason, now));
         let heads = write_down(&session, registry, acts).await.map_err(undone)?;
         session.commit().await.map_err(undone)?;
         witness::replace(witness, &heads)?;

@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use super::connection::{Connection, Parameter};
 use super::pool::{Pool, Session};
-use super::retry::{Failure, Tries};
-use super::{OpenError, Settings, end, end_read, open};
+use super::retry::{Failure, retried};
+use super::statements::WRITE_DOWN;
+use super::{OpenError, Settings, end, end_read, heads, open};
 use crate::ledger::LedgerError;
 use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow};
 
@@ -53,11 +54,7 @@ const ENTER_ATTEMPTS: &str = "INSERT INTO attempts (registry, repository, tag, a
 const ATTEMPTS: &str = "SELECT registry, repository, tag, attempt, opened_at FROM attempts \
      WHERE registry = ANY($1::text[]) AND (registry, repository, tag, attempt) > ($2, $3, $4, $5) \
      ORDER BY registry, repository, tag, attempt LIMIT $6";
-const ENTER_ACT: &str = "INSERT INTO acts (registry, at, who, what, reason) VALUES ($1, $2, $3, $4, $5)";
 const ACTS: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE registry = $1 ORDER BY number";
-
-const ENTER_REGISTRIES: &str =
-    "INSERT INTO registries (name) SELECT u.name FROM unnest($1::text[]) AS u (name) ON CONFLICT (name) DO NOTHING";
 
 /// A PostgreSQL ledger that rows are entered into as they stand.
 pub struct Target {
@@ -73,8 +70,13 @@ impl Target {
 
     /// Lets the ledger speak of these registries.
     pub async fn enter_registries(&self, names: &[String]) -> Result<(), LedgerError> {
-        self.write(async |connection| Ok(connection.change(ENTER_REGISTRIES, &[(&names, Type::TEXT_ARRAY)]).await.map(|_| ())?))
-            .await
+        self.write(async |connection| {
+            for name in names {
+                heads::enter(connection, name).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Enters the rows whose keys are free; returns how many.
@@ -161,7 +163,7 @@ impl Target {
             for ActRow { registry, at, who, what, reason, .. } in page {
                 let parameters: [Parameter<'_>; 5] =
                     [(registry, Type::TEXT), (at, Type::INT8), (who, Type::TEXT), (what, Type::TEXT), (reason, Type::TEXT)];
-                connection.change(ENTER_ACT, &parameters).await?;
+                connection.change(WRITE_DOWN, &parameters).await?;
             }
             Ok(())
         })
@@ -183,33 +185,23 @@ impl Target {
 
     /// One transaction, tried again where the server says that nothing of it is there.
     async fn write<T>(&self, operation: impl AsyncFn(&Connection) -> Result<T, Failure>) -> Result<T, LedgerError> {
-        let mut tries = Tries::within(self.timeout);
-        loop {
-            let outcome = async {
-                let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;
-                session.begin().await?;
-                let done = operation(&session).await;
-                end(session, done).await
-            };
-            if let Some(outcome) = tries.accept(outcome.await).await {
-                return outcome.map_err(LedgerError::from);
-            }
-        }
+        let written = retried!(self.timeout, {
+            let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;
+            session.begin().await?;
+            let done = operation(&session).await;
+            end(session, done).await
+        });
+        written.map_err(LedgerError::from)
     }
 
     async fn read<T>(&self, operation: impl AsyncFn(&Connection) -> Result<T, Failure>) -> Result<T, LedgerError> {
-        let mut tries = Tries::within(self.timeout);
-        loop {
-            let outcome = async {
-                let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;
-                session.begin_read();
-                let done = operation(&session).await;
-                end_read(session, done)
-            };
-            if let Some(outcome) = tries.accept(outcome.await).await {
-                return outcome.map_err(LedgerError::from);
-            }
-        }
+        let read = retried!(self.timeout, {
+            let mut session: Session = self.pool.get().await.map_err(Failure::Pool)?;
+            session.begin_read();
+            let done = operation(&session).await;
+            end_read(session, done)
+        });
+        read.map_err(LedgerError::from)
     }
 }
 

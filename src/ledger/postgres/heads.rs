@@ -10,13 +10,13 @@ use tokio_postgres::types::Type;
 
 use super::address::Address;
 use super::connection::Connection;
-use crate::ledger::witness::{Difference, Doubt, Head, Heads, Mark, Standing, Witness, compare};
+use crate::ledger::witness::{Difference, Doubt, Head, Heads, MILESTONE, Mark, Standing, Witness, compare};
 
 /// The schema that has heads.
 const WITH_HEADS: i64 = 2;
 
 const HEADS: &str = "SELECT number, mark FROM heads WHERE number IN (0, $1, $2, (SELECT max(number) FROM heads), \
-     (SELECT max(number) - max(number) % 1000 FROM heads)) ORDER BY number";
+     (SELECT max(number) - max(number) % $3 FROM heads)) ORDER BY number";
 const APPEND: &str = "INSERT INTO heads (number, mark) VALUES ($1, $2) ON CONFLICT (number) DO NOTHING";
 const FORGET: &str = "DELETE FROM heads WHERE number = $1";
 const CHANGED: &str = "SELECT max(changed_at) FROM tags";
@@ -34,7 +34,8 @@ type Outcome<T> = Result<T, tokio_postgres::Error>;
 pub(super) async fn standing(connection: &Connection, known: Option<&Heads>) -> Outcome<Option<Standing>> {
     let numbers = known.map_or((0, 0), |known| (known.newest.number, known.milestone.number));
     let (newest, milestone) = (numbers.0.cast_signed(), numbers.1.cast_signed());
-    let rows = connection.rows(HEADS, &[(&newest, Type::INT8), (&milestone, Type::INT8)]).await?;
+    let every = MILESTONE.cast_signed();
+    let rows = connection.rows(HEADS, &[(&newest, Type::INT8), (&milestone, Type::INT8), (&every, Type::INT8)]).await?;
     let heads: Vec<Head> = rows.iter().map(head).collect::<Outcome<Option<_>>>()?.unwrap_or_default();
     let at = |number: u64| heads.iter().find(|head| head.number == number).copied();
     let Some(newest) = heads.last().copied() else { return Ok(None) };

@@ -100,3 +100,19 @@ impl Tries {
         }
     }
 }
+
+/// Tries `attempt`, a block, until it succeeds or must not be tried again. A macro,
+/// because the compiler cannot tell yet that what an async closure gives is `Send`.
+macro_rules! retried {
+    ($limit:expr, $attempt:expr) => {{
+        let mut tries = $crate::ledger::postgres::retry::Tries::within($limit);
+        loop {
+            let outcome = async { $attempt }.await;
+            if let Some(outcome) = tries.accept(outcome).await {
+                break outcome;
+            }
+        }
+    }};
+}
+
+pub(super) use retried;

@@ -57,7 +57,7 @@ const COUNT_OPEN: &str = "SELECT count(*) FROM tags WHERE registry = $1 AND stat
 const OPEN_CLAIMS: &str = "SELECT repository, tag, digest, claimed_at FROM tags \
      WHERE registry = $1 AND state = 'open' AND (repository, tag) > ($2, $3) ORDER BY repository, tag LIMIT $4";
 const RELEASE: &str = concat!("DELETE FROM tags WHERE ", this_tag!(), " AND state = 'open'");
-const WRITE_DOWN: &str = "INSERT INTO acts (registry, at, who, what, reason) VALUES ($1, $2, $3, $4, $5)";
+pub(super) const WRITE_DOWN: &str = "INSERT INTO acts (registry, at, who, what, reason) VALUES ($1, $2, $3, $4, $5)";
 const ACTS: &str = "SELECT at, who, what, reason FROM acts WHERE registry = $1 ORDER BY number";
 
 /// Inserts, starts a lifted row afresh, or joins. No row back: it is taken, and

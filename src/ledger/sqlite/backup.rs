@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::OpenError;
 use super::open::{connect, explain, reader};
 use crate::failpoint::failpoint;
+use crate::ledger::paths::{directory_of, with_suffix};
 
 /// Pages of one step, after which the progress is told: a MiB.
 const STEP: i32 = 256;
@@ -83,7 +84,7 @@ fn free(to: &Path) -> Result<PathBuf, BackupError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(BackupError::Store { to: to.to_owned(), source }),
     }
-    let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    let directory = directory_of(to).to_owned();
     if !directory.is_dir() {
         return Err(BackupError::NoDirectory { to: to.to_owned(), directory });
     }
@@ -127,9 +128,7 @@ struct Unfinished(PathBuf);
 
 impl Unfinished {
     fn beside(to: &Path) -> Self {
-        let mut name = to.as_os_str().to_owned();
-        name.push(format!(".{}.partial", process::id()));
-        let unfinished = Self(PathBuf::from(name));
+        let unfinished = Self(with_suffix(to, &format!(".{}.partial", process::id())));
         // Of a process that was killed and had this number.
         let _ = fs::remove_file(&unfinished.0);
         unfinished
@@ -139,9 +138,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         for end in ["", "-journal", "-wal", "-shm"] {
-            let mut name = self.0.as_os_str().to_owned();
-            name.push(end);
-            let _ = fs::remove_file(PathBuf::from(name));
+            let _ = fs::remove_file(with_suffix(&self.0, end));
         }
     }
 }

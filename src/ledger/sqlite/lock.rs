@@ -8,14 +8,15 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process;
 
 use super::OpenError;
+use crate::ledger::paths::with_suffix;
 
 /// Locks `<file>.lock` beside the file for as long as the value lives.
 pub(super) fn hold(file: &Path) -> Result<File, OpenError> {
-    let path = beside(file);
+    let path = with_suffix(file, ".lock");
     let failed = |source| OpenError::LockFile { file: file.to_owned(), lock: path.clone(), source };
     // Not truncated: until it is locked, what it says belongs to the holder.
     let mut lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
@@ -37,12 +38,6 @@ fn leave_to_owner(lock: &File, file: &Path) {
     {
         let _ = fchown(lock, Some(owner.uid()), Some(owner.gid()));
     }
-}
-
-fn beside(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
 }
 
 /// Who holds the lock, for people to read; nothing depends on it.

@@ -12,6 +12,7 @@ use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
 use super::{chain, judge, lock};
+use crate::ledger::paths::{directory_of, with_suffix};
 use crate::ledger::witness::{self, Doubt, Heads, WitnessError};
 
 /// The oldest SQLite that is free of the corruption a reset of the write-ahead
@@ -157,11 +158,7 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
 fn witness_of(file: &Path, wanted: Option<&Path>) -> Result<PathBuf, OpenError> {
     let Some(wanted) = wanted else { return Ok(witness::beside(file)) };
     let real = locate(wanted).unwrap_or_else(|_| wanted.to_owned());
-    let is_own = |suffix: &str| {
-        let mut own = file.as_os_str().to_owned();
-        own.push(suffix);
-        real == Path::new(&own)
-    };
+    let is_own = |suffix: &str| real == with_suffix(file, suffix);
     if ["", "-wal", "-shm", ".lock"].into_iter().any(is_own) {
         return Err(OpenError::WitnessIsLedger { file: wanted.to_owned() });
     }
@@ -173,10 +170,9 @@ fn witness_of(file: &Path, wanted: Option<&Path>) -> Result<PathBuf, OpenError> 
 /// could take back. Done before SQLite has the file open. Returns whether there
 /// is a file.
 fn settle(file: &Path) -> Result<bool, OpenError> {
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
+    let log = with_suffix(file, "-wal");
     let mut is_there = [false; 2];
-    for (path, is_there) in [file, Path::new(&log)].into_iter().zip(&mut is_there) {
+    for (path, is_there) in [file, &log].into_iter().zip(&mut is_there) {
         match File::open(path).and_then(|open| open.sync_all()) {
             Ok(()) => *is_there = true,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -257,7 +253,7 @@ fn locate(path: &Path) -> Result<PathBuf, OpenError> {
         Ok(_) => fs::canonicalize(path).map_err(unreachable),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let Some(name) = path.file_name() else { return Err(OpenError::Directory { file }) };
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let parent = directory_of(path);
             match fs::canonicalize(parent) {
                 Ok(directory) => Ok(directory.join(name)),
                 Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{Head, Heads, Mark};
+use crate::ledger::paths::{directory_of, with_suffix};
 
 const TITLE: &str = "pushonce ledger witness 1";
 
@@ -65,8 +66,7 @@ pub(super) fn write(file: &Path, heads: &Heads, anew: bool) -> Result<(), Witnes
 }
 
 fn replace(file: &Path, heads: &Heads, anew: bool) -> io::Result<()> {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let directory = File::open(directory)?;
+    let directory = File::open(directory_of(file))?;
     // One process at a time writes here, where the file system can lock a directory;
     // where not, the witness may for a moment know less than it could.
     let _ = directory.lock();
@@ -77,9 +77,7 @@ fn replace(file: &Path, heads: &Heads, anew: bool) -> io::Result<()> {
     {
         return Ok(());
     }
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
+    let new = with_suffix(file, ".new");
     // What a killed process left may be somebody else's.
     let _ = fs::remove_file(&new);
     let mut open = File::create(&new)?;
