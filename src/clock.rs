@@ -80,7 +80,7 @@ pub(crate) mod drawn {
 ///
 /// Random (UUID version 4), so that two replicas, or one before and after a
 /// crash, never use the same one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AttemptId(Uuid);
 
 impl AttemptId {
@@ -91,6 +91,11 @@ impl AttemptId {
             return Self(drawn);
         }
         Self(Uuid::new_v4())
+    }
+
+    /// What [`AttemptId::as_bytes`] gave.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
     }
 
     /// The sixteen bytes, as the ledger stores them.

@@ -13,6 +13,9 @@
 //! `Lifted` counts as no row: the policy stopped calling the tag immutable.
 
 pub mod carry;
+mod change;
+pub mod event;
+pub mod log;
 pub mod memory;
 mod paths;
 mod open;
@@ -21,6 +24,7 @@ mod row;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+pub mod tree;
 pub mod witness;
 
 use std::fmt;
@@ -32,7 +36,12 @@ use thiserror::Error;
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
+pub use self::change::{Begun, Change, Completed, OpenChange};
+pub use self::event::Note;
+pub use self::log::Log;
 pub use self::open::{Engine, OpenError, accept, beside, open};
+
+use self::event::{Action, Event, Outcome};
 
 /// One tag of one repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +118,16 @@ impl Act {
         Self { at, who: who.to_owned(), what: format!("release-claim {key} {digest}"), reason: reason.to_owned() }
     }
 
+    /// The act as an event; of the ledger as a whole, where it concerns no tag.
+    fn event(&self, registry: &str, key: Option<&TagKey>) -> Event {
+        let Self { at, who, what, reason } = self;
+        let note = Note { who: Some(who.clone()), detail: Some(format!("{what}: {reason}")), ..Note::from(*at) };
+        match key {
+            Some(key) => Event::of(registry, key, Action::Act, Outcome::Acted, &note),
+            None => Event::about_nothing(registry, Action::Act, Outcome::Acted, &note),
+        }
+    }
+
     /// A ledger that counts in spite of a doubt.
     fn accept(doubt: &witness::Doubt, who: &str, reason: &str, at: Timestamp) -> Self {
         Self { at, who: who.to_owned(), what: format!("accept-ledger {}", doubt.fact()), reason: reason.to_owned() }
@@ -174,11 +193,14 @@ pub enum LedgerError {
 
 /// The operations of the ledger. Every engine passes the same suite.
 ///
+/// Whatever changes what a tag means writes its event into the release log, in the same
+/// step: [`Outcome::Pushed`], [`Outcome::Adopted`], [`Outcome::Deleted`].
+///
 /// A method that returns `Ok` has made its effect durable. A future dropped
 /// before it is ready leaves the outcome unknown, like an error: its write may
 /// still be carried out. Times are stored in whole milliseconds.
 #[async_trait]
-pub trait Ledger: Send + Sync + fmt::Debug {
+pub trait Ledger: Log + Send + Sync + fmt::Debug {
     /// The row of a tag, lifted rows left out.
     async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError>;
 
@@ -186,23 +208,26 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     async fn records(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Record)>, LedgerError>;
 
     /// Claims a tag for a digest: insert if absent, and join an open claim for
-    /// the same digest. One atomic step; of two claims for different digests
+    /// the same digest. `note` is kept with the attempt, for the event of whoever seals the
+    /// tag. One atomic step; of two claims for different digests
     /// exactly one is granted. Opens `attempt`, unless the tag is sealed. A
     /// lifted row is claimed afresh: its old digest binds nobody.
-    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError>;
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError>;
 
     /// Adds `attempt` to a claim that is open for the digest: for who finishes what
-    /// another began. `None`, with nothing changed, where no claim is open for it: what
+    /// another began, whose words the event will have. `None`, with nothing changed, where no claim is open for it: what
     /// was freed meanwhile is not claimed again.
     async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError>;
 
-    /// Seals the tag and ends every attempt. Also succeeds when another attempt
-    /// for the same digest has sealed it before. If the row is gone, burnt,
+    /// Seals the tag and ends every attempt. The event has the words of `note` where this
+    /// attempt was made by `claim`, and those of the oldest such attempt where it joined.
+    /// Also succeeds when another attempt for the same digest has sealed it before, which
+    /// is [`Outcome::Repeated`]. If the row is gone, burnt,
     /// lifted or bound to another digest: [`LedgerError::ClaimLost`], and the
     /// push must not be acknowledged. The same where the tag was lifted and
     /// claimed again meanwhile, be it for the same digest: what this attempt
     /// did to the registry was done before the tag moved freely.
-    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError>;
+    async fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError>;
 
     /// Ends an attempt that certainly did not and will not point the tag. Frees
     /// the claim if it is open and this was its only attempt. Does nothing to a
@@ -216,22 +241,51 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// [`LedgerError::ClaimLost`], for then `found` was seen too early.
     ///
     /// The record's origin becomes [`Origin::Adopted`] where `found` differs.
-    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError>;
+    async fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError>;
 
     /// Enters a tag that the registry already holds: insert if absent as
     /// sealed; an open claim for the same digest is sealed and keeps its origin.
     /// Returns the row that stands, which may name another digest, be open for
     /// one, or be burnt. A lifted row is adopted afresh.
-    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError>;
+    async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError>;
 
     /// Turns a sealed or open row for `digest` into a tombstone, for good. Returns
     /// whether the tag is burnt now and meant these bytes (also where it was burnt
     /// before); otherwise nothing is changed.
-    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError>;
+    async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError>;
 
-    /// Marks an open or sealed row as lifted and ends its attempts. A tombstone
-    /// stays. Returns whether a row was lifted.
-    async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError>;
+    /// Writes down that a tag that the policy lets move is about to be pointed at `to`,
+    /// or deleted where that is `None`. An open or sealed row of the tag is lifted, and
+    /// its attempts end; a tombstone stays.
+    async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Result<Begun, LedgerError>;
+
+    /// The registry carried the change out: ends it, and writes the event with its
+    /// `outcome`, [`Outcome::Moved`], [`Outcome::Warned`] or [`Outcome::Deleted`]; of a
+    /// move to what the tag means already, [`Outcome::Repeated`] in place of `Moved`.
+    /// Writes it as well where somebody else has settled the change meanwhile.
+    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError>;
+
+    /// Ends a change that certainly was not and will not be carried out.
+    async fn abandon(&self, change: Change) -> Result<(), LedgerError>;
+
+    /// Changes whose end nobody has written down, in the order of their keys and then of
+    /// their attempts; those behind `after` only, at most `limit`.
+    async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError>;
+
+    /// Ends a change that nobody came back to, by what the registry shows now: where that
+    /// is what it was to bring about, its event is written with the words of who began
+    /// it; where it is anything else that the log does not say yet, as
+    /// [`Outcome::Seen`]. False, with nothing changed, where it was ended before.
+    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError>;
+
+    /// Writes down what the registry shows of a tag that moves, if the log says anything
+    /// else: [`Outcome::Adopted`] where it says nothing, [`Outcome::Seen`] where it says
+    /// another digest, and nothing where an open change of the tag may be about to say
+    /// it. Returns whether an event was written.
+    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError>;
+
+    /// Writes down events that change what no tag means, such as refusals, in one step.
+    async fn record(&self, events: &[Event]) -> Result<(), LedgerError>;
 
     /// How many claims are open.
     async fn count_open(&self) -> Result<u64, LedgerError>;

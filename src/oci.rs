@@ -8,6 +8,7 @@ mod json;
 pub mod manifest;
 pub mod name;
 pub mod reference;
+mod text;
 
 pub use error::{ErrorCode, error_body};
 pub use name::RepositoryName;

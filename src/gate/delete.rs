@@ -290,7 +290,7 @@ impl Gate {
     /// bytes by now, it is left alone.
     async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, record: &Record) -> Result<bool, Refusal> {
         let now = self.clock.now();
-        let is_burnt = self.metrics.ledger("burn", self.ledger.burn(key, &record.digest, now)).await?;
+        let is_burnt = self.metrics.ledger("burn", self.ledger.burn(key, &record.digest, &now.into())).await?;
         if is_burnt {
             self.known.burnt(key, record, now);
             tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");

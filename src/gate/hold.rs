@@ -98,7 +98,8 @@ impl Gate {
         // our eyes: a few rounds settle it.
         let mut digest = content.digest.clone();
         for _ in 0..4 {
-            let claiming = self.ledger.claim(&judged.key, &digest, AttemptId::random(), self.clock.now());
+            let note = self.clock.now().into();
+            let claiming = self.ledger.claim(&judged.key, &digest, AttemptId::random(), &note);
             match self.metrics.ledger("claim", claiming).await? {
                 Claimed::Granted(claim) => return Ok((claim, false)),
                 Claimed::AlreadySealed(claim, _) => return Ok((claim, true)),

@@ -5,7 +5,9 @@ use super::decision::Decision;
 use super::push::Judged;
 use super::{Gate, warn};
 use crate::answer::Answer;
-use crate::ledger::{State, TagKey};
+use crate::clock::AttemptId;
+use crate::ledger::event::Outcome;
+use crate::ledger::{Begun, TagKey};
 use crate::policy::Verdict;
 use crate::refusal::Refusal;
 use crate::upstream::{Content, Resolved, Trust};
@@ -36,9 +38,10 @@ impl Gate {
     ) -> Result<Answer, Refusal> {
         let Judged { key, verdict } = judged;
         let warning = if verdict.is_audited() { self.audit(caller, key, verdict, content).await } else { None };
-        let record = self.metrics.ledger("lookup", self.ledger.lookup(key)).await?;
-        if record.is_some_and(|record| record.state != State::Burnt) {
-            self.metrics.ledger("lift", self.ledger.lift(key, self.clock.now())).await?;
+        let note = self.clock.now().into();
+        let beginning = self.ledger.begin(key, Some(&content.digest), AttemptId::random(), &note);
+        let Begun { change, lifted } = self.metrics.ledger("begin", beginning).await?;
+        if lifted {
             self.known.forget(key);
         }
         let Some(movable) = self.policy.movable(&key.repository, &key.tag) else {
@@ -49,6 +52,7 @@ impl Gate {
             return Err(Refusal::of_registry(response));
         }
         decision.accepted();
+        self.metrics.ledger("complete", self.ledger.complete(change, Outcome::Moved, &note)).await?;
         let mut answer: Answer = response.map(Into::into);
         if let Some(warning) = warning {
             decision.verdict("would_refuse");

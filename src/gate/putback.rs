@@ -65,7 +65,8 @@ impl Gate {
         if record.state != State::Sealed || !record.digest.names(&content.bytes) {
             return Ok(());
         }
-        let claiming = self.ledger.claim(key, &record.digest, AttemptId::random(), self.clock.now());
+        let note = self.clock.now().into();
+        let claiming = self.ledger.claim(key, &record.digest, AttemptId::random(), &note);
         match self.metrics.ledger("claim", claiming).await? {
             Claimed::AlreadySealed(claim, _) => {
                 let answer = self.upstream.point(&caller.headers, &claim, content).await?;

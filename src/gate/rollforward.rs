@@ -181,7 +181,7 @@ impl Gate {
 
     pub(super) async fn confirm(&self, claim: Claim) -> Result<Record, Refusal> {
         let key = claim.key().clone();
-        let record = self.metrics.ledger("confirm", self.ledger.confirm(claim, self.clock.now())).await?;
+        let record = self.metrics.ledger("confirm", self.ledger.confirm(claim, &self.clock.now().into())).await?;
         self.known.remember(&key, &record);
         Ok(record)
     }
@@ -201,7 +201,7 @@ impl Gate {
             }
         };
         let key = claim.key().clone();
-        let record = self.metrics.ledger("yield", self.ledger.yield_to(claim, found, self.clock.now())).await?;
+        let record = self.metrics.ledger("yield", self.ledger.yield_to(claim, found, &self.clock.now().into())).await?;
         self.known.remember(&key, &record);
         Ok(record)
     }
@@ -211,7 +211,7 @@ impl Gate {
         let _no_delete_meanwhile = self.keep(&key.repository, &[found])?;
         self.check_held(caller, key, found).await?;
         failpoint!("gate-adopting");
-        let record = self.metrics.ledger("adopt", self.ledger.adopt(key, found, self.clock.now())).await?;
+        let record = self.metrics.ledger("adopt", self.ledger.adopt(key, found, &self.clock.now().into())).await?;
         self.known.remember(key, &record);
         Ok(record)
     }

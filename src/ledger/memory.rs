@@ -3,40 +3,66 @@
 //! For tests; it forgets everything when it is dropped. A clone shows the same
 //! rows. Lifting a tag forgets its row, since a lifted row counts as no row.
 
-use std::collections::{BTreeMap, HashSet};
+mod log;
+
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Origin, Record, State, TagKey};
+use super::event::{Action, Event, Outcome};
+use super::{
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
+};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryLedger {
+    registry: Arc<str>,
+    books: Arc<Mutex<Books>>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
     /// Ordered by repository and tag, as [`Ledger::records`] promises.
-    rows: Arc<Mutex<BTreeMap<TagKey, Row>>>,
-    acts: Arc<Mutex<Vec<Act>>>,
+    rows: BTreeMap<TagKey, Row>,
+    acts: Vec<Act>,
+    changes: BTreeMap<(TagKey, AttemptId), OpenChange>,
+    /// The number of an event is its place, from 1 on.
+    events: Vec<Event>,
+    /// Who hands the log on, by name: the position, and who has the turn until when.
+    turns: BTreeMap<String, (u64, Option<(AttemptId, Timestamp)>)>,
 }
 
 #[derive(Debug)]
 struct Row {
     record: Record,
     claimed_at: Timestamp,
-    /// Empty unless the row is open.
-    attempts: HashSet<AttemptId>,
+    /// The oldest first; empty unless the row is open. Those that joined have no note.
+    attempts: Vec<(AttemptId, Option<Note>)>,
 }
 
 impl Row {
     fn new(digest: &Digest, state: State, origin: Origin, now: Timestamp) -> Self {
-        Self { record: Record { digest: digest.clone(), state, origin, since: now }, claimed_at: now, attempts: HashSet::new() }
+        Self { record: Record { digest: digest.clone(), state, origin, since: now }, claimed_at: now, attempts: Vec::new() }
+    }
+
+    fn tries(&self, attempt: AttemptId) -> bool {
+        self.attempts.iter().any(|(tried, _)| *tried == attempt)
+    }
+
+    fn try_with(&mut self, attempt: AttemptId, note: Option<&Note>) {
+        if !self.tries(attempt) {
+            self.attempts.push((attempt, note.cloned()));
+        }
     }
 
     /// Whether the row is still the open claim that `claim` is an attempt of.
     fn awaits(&self, claim: &Claim) -> bool {
-        self.record.state == State::Open && self.record.digest == claim.digest && self.attempts.contains(&claim.attempt)
+        self.record.state == State::Open && self.record.digest == claim.digest && self.tries(claim.attempt)
     }
 
     /// Leaves the open state, or the sealed one, and ends every attempt.
@@ -45,43 +71,67 @@ impl Row {
         self.record.since = now;
         self.attempts.clear();
     }
+
+    /// The words for the event of whoever seals the row.
+    fn words(&self, attempt: Option<AttemptId>, note: &Note) -> Note {
+        let made = self.attempts.iter().find(|(tried, _)| Some(*tried) == attempt);
+        let is_own = made.is_some_and(|(_, words)| words.is_some());
+        let words = self.attempts.iter().filter_map(|(attempt, words)| Some((*attempt, words.as_ref()?)));
+        let pusher = words.min_by_key(|(attempt, words)| (words.at, *attempt)).map(|(_, words)| words).filter(|_| !is_own);
+        pusher.map_or_else(|| note.clone(), |words| note.in_the_words_of(words))
+    }
 }
 
 impl MemoryLedger {
+    /// The ledger of the registry `default`.
     pub fn new() -> Self {
-        Self::default()
+        Self::of("default")
     }
 
-    /// Every method changes one row in one step, so the rows are sound even
-    /// where a thread panicked with the lock held.
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<TagKey, Row>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn of(registry: &str) -> Self {
+        Self { registry: Arc::from(registry), books: Arc::default() }
     }
 
-    fn acts_lock(&self) -> MutexGuard<'_, Vec<Act>> {
-        self.acts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Every method changes its rows in one step, so they are sound even where a
+    /// thread panicked with the lock held.
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Books {
+    /// Lifts an open or sealed row.
+    fn lift(&mut self, key: &TagKey) -> bool {
+        let is_held = self.rows.get(key).is_some_and(|row| row.record.state != State::Burnt);
+        is_held && self.rows.remove(key).is_some()
     }
 }
 
 #[async_trait]
 impl Ledger for MemoryLedger {
     async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError> {
-        Ok(self.rows().get(key).map(|row| row.record.clone()))
+        Ok(self.books().rows.get(key).map(|row| row.record.clone()))
     }
 
     async fn records(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Record)>, LedgerError> {
-        let rows = self.rows();
-        let of_repository = rows.iter().filter(|(key, _)| key.repository == *repository);
+        let books = self.books();
+        let of_repository = books.rows.iter().filter(|(key, _)| key.repository == *repository);
         Ok(of_repository.map(|(key, row)| (key.tag.clone(), row.record.clone())).collect())
     }
 
-    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
-        let mut rows = self.rows();
-        let row = rows.entry(key.clone()).or_insert_with(|| Row::new(digest, State::Open, Origin::Pushed, now));
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError> {
+        let mut books = self.books();
+        let row = books.rows.entry(key.clone()).or_insert_with(|| Row::new(digest, State::Open, Origin::Pushed, note.at));
         let claim = Claim { key: key.clone(), digest: digest.clone(), attempt };
         Ok(match row.record.state {
             State::Open if row.record.digest == *digest => {
-                row.attempts.insert(attempt);
+                row.try_with(attempt, Some(note));
                 Claimed::Granted(claim)
             }
             State::Sealed if row.record.digest == *digest => Claimed::AlreadySealed(claim, row.record.clone()),
@@ -90,107 +140,188 @@ impl Ledger for MemoryLedger {
     }
 
     async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, _now: Timestamp) -> Result<Option<Claim>, LedgerError> {
-        let mut rows = self.rows();
-        match rows.get_mut(key) {
+        match self.books().rows.get_mut(key) {
             Some(row) if row.record.state == State::Open && row.record.digest == *digest => {
-                row.attempts.insert(attempt);
+                row.try_with(attempt, None);
                 Ok(Some(Claim { key: key.clone(), digest: digest.clone(), attempt }))
             }
             _ => Ok(None),
         }
     }
 
-    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
-        let mut rows = self.rows();
-        match rows.get_mut(&claim.key) {
+    async fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError> {
+        let mut books = self.books();
+        let (record, words, outcome) = match books.rows.get_mut(&claim.key) {
             Some(row) if row.awaits(&claim) => {
-                row.enter(State::Sealed, now);
-                Ok(row.record.clone())
+                let words = row.words(Some(claim.attempt), note);
+                row.enter(State::Sealed, note.at);
+                (row.record.clone(), words, Outcome::Pushed)
             }
-            Some(row) if row.record.state == State::Sealed && row.record.digest == claim.digest => Ok(row.record.clone()),
-            _ => Err(claim.lost()),
-        }
+            Some(row) if row.record.state == State::Sealed && row.record.digest == claim.digest => {
+                (row.record.clone(), note.clone(), Outcome::Repeated)
+            }
+            _ => return Err(claim.lost()),
+        };
+        books.write(Event::of(&self.registry, &claim.key, Action::Push, outcome, &words).with(Some(&claim.digest), None));
+        Ok(record)
     }
 
     async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError> {
-        let mut rows = self.rows();
-        if let Some(row) = rows.get_mut(&claim.key)
+        let mut books = self.books();
+        if let Some(row) = books.rows.get_mut(&claim.key)
             && row.awaits(&claim)
         {
-            row.attempts.remove(&claim.attempt);
+            row.attempts.retain(|(attempt, _)| *attempt != claim.attempt);
             if row.attempts.is_empty() {
-                rows.remove(&claim.key);
+                books.rows.remove(&claim.key);
             }
         }
         Ok(())
     }
 
-    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
-        let mut rows = self.rows();
-        match rows.get_mut(&claim.key) {
+    async fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let mut books = self.books();
+        match books.rows.get_mut(&claim.key) {
             Some(row) if row.awaits(&claim) => {
-                if row.record.digest != *found {
+                let is_ours = row.record.digest == *found;
+                if !is_ours {
                     row.record.digest = found.clone();
                     row.record.origin = Origin::Adopted;
                 }
-                row.enter(State::Sealed, now);
-                Ok(row.record.clone())
+                let words = if is_ours { row.words(Some(claim.attempt), note) } else { note.clone() };
+                row.enter(State::Sealed, note.at);
+                let record = row.record.clone();
+                let (action, outcome) =
+                    if is_ours { (Action::Push, Outcome::Pushed) } else { (Action::Adopt, Outcome::Adopted) };
+                books.write(Event::of(&self.registry, &claim.key, action, outcome, &words).with(Some(found), None));
+                Ok(record)
             }
             Some(row) if row.record.state != State::Open => Ok(row.record.clone()),
             _ => Err(claim.lost()),
         }
     }
 
-    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
-        let mut rows = self.rows();
-        let row = rows.entry(key.clone()).or_insert_with(|| Row::new(digest, State::Sealed, Origin::Adopted, now));
-        if row.record.state == State::Open && row.record.digest == *digest {
-            row.enter(State::Sealed, now);
+    async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let mut books = self.books();
+        let is_new = !books.rows.contains_key(key);
+        let row = books.rows.entry(key.clone()).or_insert_with(|| Row::new(digest, State::Sealed, Origin::Adopted, note.at));
+        let event = if is_new {
+            Some((Action::Adopt, Outcome::Adopted, note.clone()))
+        } else if row.record.state == State::Open && row.record.digest == *digest {
+            let words = row.words(None, note);
+            row.enter(State::Sealed, note.at);
+            Some((Action::Push, Outcome::Pushed, words))
+        } else {
+            None
+        };
+        let record = row.record.clone();
+        if let Some((action, outcome, words)) = event {
+            books.write(Event::of(&self.registry, key, action, outcome, &words).with(Some(digest), None));
         }
-        Ok(row.record.clone())
+        Ok(record)
     }
 
-    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
-        let mut rows = self.rows();
-        let Some(row) = rows.get_mut(key).filter(|row| row.record.digest == *digest) else { return Ok(false) };
+    async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError> {
+        let mut books = self.books();
+        let Some(row) = books.rows.get_mut(key).filter(|row| row.record.digest == *digest) else { return Ok(false) };
         if row.record.state != State::Burnt {
-            row.enter(State::Burnt, now);
+            row.enter(State::Burnt, note.at);
+            books.write(Event::of(&self.registry, key, Action::Delete, Outcome::Deleted, note).with(None, Some(digest)));
         }
         Ok(true)
     }
 
-    async fn lift(&self, key: &TagKey, _now: Timestamp) -> Result<bool, LedgerError> {
-        let mut rows = self.rows();
-        match rows.get(key) {
-            Some(row) if row.record.state != State::Burnt => Ok(rows.remove(key).is_some()),
-            _ => Ok(false),
+    async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Result<Begun, LedgerError> {
+        let mut books = self.books();
+        let lifted = books.lift(key);
+        let after = books.meaning_of(key, None).map_or(0, |entry| entry.number);
+        let open = OpenChange { key: key.clone(), to: to.cloned(), attempt, note: note.clone() };
+        books.changes.insert((key.clone(), attempt), open);
+        Ok(Begun { change: Change { key: key.clone(), to: to.cloned(), attempt, after }, lifted })
+    }
+
+    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
+        let mut books = self.books();
+        let Change { key, to, attempt, after } = change;
+        books.changes.remove(&(key.clone(), attempt));
+        let before = books.meaning_of(&key, None);
+        let overlapped = before.as_ref().map_or(0, |entry| entry.number) != after;
+        let meant = before.and_then(|entry| entry.event.digest);
+        let action = if to.is_some() { Action::Push } else { Action::Delete };
+        let outcome = if outcome == Outcome::Moved && meant == to { Outcome::Repeated } else { outcome };
+        let entry = books.write(Event::of(&self.registry, &key, action, outcome, note).with(to.as_ref(), meant.as_ref()));
+        let others = books.changes_of(&key);
+        Ok(Completed { entry, overlapped, others })
+    }
+
+    async fn abandon(&self, change: Change) -> Result<(), LedgerError> {
+        self.books().changes.remove(&(change.key, change.attempt));
+        Ok(())
+    }
+
+    async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
+        let after = after.map(|change| (change.key.clone(), change.attempt));
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        Ok(self.books().changes.range(behind).take(limit).map(|(_, change)| change.clone()).collect())
+    }
+
+    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        let mut books = self.books();
+        let OpenChange { key, to, attempt, note: begun } = change;
+        if books.changes.remove(&(key.clone(), *attempt)).is_none() {
+            return Ok(false);
         }
+        if to.as_ref() != found {
+            books.see(&self.registry, key, found, note);
+            return Ok(true);
+        }
+        let meant = books.meaning_of(key, None).and_then(|entry| entry.event.digest);
+        if meant.as_ref() != found {
+            let (action, outcome) =
+                if to.is_some() { (Action::Push, Outcome::Moved) } else { (Action::Delete, Outcome::Deleted) };
+            let words = note.in_the_words_of(begun);
+            books.write(Event::of(&self.registry, key, action, outcome, &words).with(found, meant.as_ref()));
+        }
+        Ok(true)
+    }
+
+    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        let mut books = self.books();
+        Ok(books.changes_of(key).is_empty() && books.see(&self.registry, key, found, note))
+    }
+
+    async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {
+        let mut books = self.books();
+        events.iter().for_each(|event| drop(books.write(event.clone())));
+        Ok(())
     }
 
     async fn count_open(&self) -> Result<u64, LedgerError> {
-        Ok(self.rows().values().filter(|row| row.record.state == State::Open).map(|_| 1).sum())
+        Ok(self.books().rows.values().filter(|row| row.record.state == State::Open).map(|_| 1).sum())
     }
 
     async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<OpenClaim>, LedgerError> {
-        let rows = self.rows();
+        let books = self.books();
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        let open = rows.range::<TagKey, _>(behind).filter(|(_, row)| row.record.state == State::Open).take(limit);
+        let open = books.rows.range::<TagKey, _>(behind).filter(|(_, row)| row.record.state == State::Open).take(limit);
         let claim =
             |(key, row): (&TagKey, &Row)| OpenClaim { key: key.clone(), digest: row.record.digest.clone(), since: row.claimed_at };
         Ok(open.map(claim).collect())
     }
 
     async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Result<Option<Digest>, LedgerError> {
-        let mut rows = self.rows();
-        let is_open = rows.get(key).is_some_and(|row| row.record.state == State::Open);
-        let Some(row) = is_open.then(|| rows.remove(key)).flatten() else { return Ok(None) };
+        let mut books = self.books();
+        let is_open = books.rows.get(key).is_some_and(|row| row.record.state == State::Open);
+        let Some(row) = is_open.then(|| books.rows.remove(key)).flatten() else { return Ok(None) };
         let digest = row.record.digest;
-        self.acts_lock().push(Act::release(key, &digest, who, reason, now));
+        let act = Act::release(key, &digest, who, reason, now);
+        books.write(act.event(&self.registry, Some(key)));
+        books.acts.push(act);
         Ok(Some(digest))
     }
 
     async fn acts(&self) -> Result<Vec<Act>, LedgerError> {
-        Ok(self.acts_lock().clone())
+        Ok(self.books().acts.clone())
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

@@ -11,6 +11,7 @@ mod bulk;
 mod connection;
 mod epochs;
 mod heads;
+mod log;
 mod migrate;
 mod open;
 mod pool;
@@ -43,7 +44,10 @@ use self::epochs::Epochs;
 use self::pool::{Pool, Session};
 use self::retry::{Failure, retried};
 use self::statements::Books;
-use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
+use super::event::{Event, Outcome};
+use super::{
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Record, TagKey,
+};
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -230,7 +234,8 @@ impl Ledger for PostgresLedger {
         read!(self, records(repository))
     }
 
-    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError> {
+        let now = note.at;
         write!(self, claim(key, digest, attempt, now))
     }
 
@@ -238,7 +243,8 @@ impl Ledger for PostgresLedger {
         write!(self, join(key, digest, attempt, now))
     }
 
-    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError> {
+        let now = note.at;
         write!(self, confirm(&claim, now))
     }
 
@@ -246,15 +252,18 @@ impl Ledger for PostgresLedger {
         write!(self, withdraw(&claim))
     }
 
-    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let now = note.at;
         write!(self, yield_to(&claim, found, now))
     }
 
-    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let now = note.at;
         write!(self, adopt(key, digest, now))
     }
 
-    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
+    async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError> {
+        let now = note.at;
         let is_burnt = write!(self, burn(key, digest, now))?;
         if is_burnt {
             self.witness().await?;
@@ -262,8 +271,32 @@ impl Ledger for PostgresLedger {
         Ok(is_burnt)
     }
 
-    async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
-        write!(self, lift(key, now))
+    async fn begin(&self, _key: &TagKey, _to: Option<&Digest>, _attempt: AttemptId, _note: &Note) -> Result<Begun, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn complete(&self, _change: Change, _outcome: Outcome, _note: &Note) -> Result<Completed, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn abandon(&self, _change: Change) -> Result<(), LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn open_changes(&self, _after: Option<&OpenChange>, _limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn settle(&self, _change: &OpenChange, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn observe(&self, _key: &TagKey, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn record(&self, _events: &[Event]) -> Result<(), LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
     }
 
     async fn count_open(&self) -> Result<u64, LedgerError> {

@@ -12,6 +12,7 @@ mod bulk;
 mod chain;
 mod judge;
 mod lock;
+mod log;
 mod open;
 mod source;
 #[cfg(test)]
@@ -38,7 +39,10 @@ use self::chain::Chain;
 use self::open::{MIGRATIONS, Opened, Wanted};
 use self::writer::{Remembered, Writer};
 use super::witness::Keeper;
-use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Record, TagKey};
+use super::event::{Event, Outcome};
+use super::{
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Record, TagKey,
+};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
@@ -148,7 +152,8 @@ impl Ledger for SqliteLedger {
         self.scan(move |books| books.records(&repository)).await
     }
 
-    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError> {
+        let now = note.at;
         let (key, digest) = (key.clone(), digest.clone());
         self.writer.write(move |books| books.claim(key, digest, attempt, now)).await
     }
@@ -158,7 +163,8 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |books| books.join(key, digest, attempt, now)).await
     }
 
-    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError> {
+        let now = note.at;
         self.writer.write(move |books| books.confirm(claim, now)).await
     }
 
@@ -166,24 +172,50 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |books| books.withdraw(&claim)).await
     }
 
-    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let now = note.at;
         let found = found.clone();
         self.writer.write(move |books| books.yield_to(claim, &found, now)).await
     }
 
-    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let now = note.at;
         let (key, digest) = (key.clone(), digest.clone());
         self.writer.write(move |books| books.adopt(&key, &digest, now)).await
     }
 
-    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
+    async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError> {
+        let now = note.at;
         let (key, digest) = (key.clone(), digest.clone());
         self.writer.write(move |books| books.burn(&key, &digest, now)).await
     }
 
-    async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
-        let key = key.clone();
-        self.writer.write(move |books| books.lift(&key, now)).await
+    async fn begin(&self, _key: &TagKey, _to: Option<&Digest>, _attempt: AttemptId, _note: &Note) -> Result<Begun, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn complete(&self, _change: Change, _outcome: Outcome, _note: &Note) -> Result<Completed, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn abandon(&self, _change: Change) -> Result<(), LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn open_changes(&self, _after: Option<&OpenChange>, _limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn settle(&self, _change: &OpenChange, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn observe(&self, _key: &TagKey, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
+    }
+
+    async fn record(&self, _events: &[Event]) -> Result<(), LedgerError> {
+        Err(LedgerError::Unavailable("not yet".to_owned()))
     }
 
     async fn count_open(&self) -> Result<u64, LedgerError> {

@@ -1,0 +1,65 @@
+//! A change of a tag that moves freely: written down before it is sent, and ended after.
+
+use super::event::{Entry, Note};
+use super::TagKey;
+use crate::clock::AttemptId;
+use crate::oci::Digest;
+
+/// A change that was written down, and the duty to say how it went.
+///
+/// Dropping it leaves it open: then whoever looks at the registry later settles it.
+#[must_use = "a change ends by complete or abandon; dropped, it stays open"]
+#[derive(PartialEq, Eq, Debug)]
+pub struct Change {
+    pub(super) key: TagKey,
+    /// `None` is a delete.
+    pub(super) to: Option<Digest>,
+    pub(super) attempt: AttemptId,
+    /// The number of the event that said what the tag meant when the change began; 0
+    /// where there was none.
+    pub(super) after: u64,
+}
+
+impl Change {
+    pub fn key(&self) -> &TagKey {
+        &self.key
+    }
+
+    pub fn to(&self) -> Option<&Digest> {
+        self.to.as_ref()
+    }
+
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
+    }
+}
+
+/// The answer to [`super::Ledger::begin`].
+#[derive(PartialEq, Eq, Debug)]
+pub struct Begun {
+    pub change: Change,
+    /// Whether the tag had a row, which is lifted now.
+    pub lifted: bool,
+}
+
+/// The answer to [`super::Ledger::complete`].
+#[derive(PartialEq, Eq, Debug)]
+pub struct Completed {
+    pub entry: Entry,
+    /// Whether another change of the tag ended while this one ran: then only the registry
+    /// knows which of the two came last.
+    pub overlapped: bool,
+    /// Changes of the tag that are open still.
+    pub others: Vec<OpenChange>,
+}
+
+/// A change whose end nobody has written down.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenChange {
+    pub key: TagKey,
+    /// `None` is a delete.
+    pub to: Option<Digest>,
+    pub attempt: AttemptId,
+    /// Who began it, and when.
+    pub note: Note,
+}
