@@ -19,6 +19,7 @@ mod push;
 mod putback;
 mod query;
 mod reconcile;
+mod recorder;
 mod rights;
 mod rollforward;
 
@@ -40,6 +41,7 @@ use self::drift::DriftWatch;
 use self::intent::{Intent, Kind, Pass};
 use self::locks::Locks;
 use self::needs::NeedsCache;
+use self::recorder::Recorder;
 use self::rights::Rights;
 use crate::answer::Answer;
 use crate::causes::with_causes;
@@ -80,6 +82,7 @@ pub struct Gate {
     metrics: Arc<Metrics>,
     limits: Limits,
     when_ledger_is_down: WhenLedgerIsDown,
+    recorder: Recorder,
     rights: Rights,
     drift: DriftWatch,
     needs: NeedsCache,
@@ -102,6 +105,8 @@ struct Limits {
 pub struct GateParts<'a> {
     pub policy: Policy,
     pub ledger: Arc<dyn Ledger>,
+    /// The registry's name in the ledger.
+    pub registry: String,
     pub upstream: Upstream,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
@@ -113,12 +118,13 @@ pub struct GateParts<'a> {
 
 impl Gate {
     pub fn new(parts: GateParts<'_>) -> Self {
-        let GateParts { policy, ledger, upstream, clock, metrics, tasks, server, pulls } = parts;
+        let GateParts { policy, ledger, registry, upstream, clock, metrics, tasks, server, pulls } = parts;
         let limits = Limits {
             manifest: server.manifest_limit,
             body_idle: IdleLimit::new(server, &metrics),
             passthrough: server.passthrough.clone(),
         };
+        let recorder = Recorder::new(registry, Arc::clone(&ledger), Arc::clone(&metrics), tasks.clone());
         Self {
             policy,
             ledger,
@@ -127,6 +133,7 @@ impl Gate {
             metrics,
             limits,
             when_ledger_is_down: pulls.when_ledger_is_down,
+            recorder,
             rights: Rights::new(),
             drift: DriftWatch::new(pulls.drift_check_interval),
             needs: NeedsCache::new(),

@@ -272,10 +272,11 @@ pub trait Ledger: Log + Send + Sync + fmt::Debug {
     /// their attempts; those behind `after` only, at most `limit`.
     async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError>;
 
-    /// Ends a change that nobody came back to, by what the registry shows now: where that
-    /// is what it was to bring about, its event is written with the words of who began
-    /// it; where it is anything else that the log does not say yet, as
-    /// [`Outcome::Seen`]. False, with nothing changed, where it was ended before.
+    /// Ends a change that nobody came back to, by what the registry shows now. Its event
+    /// has the words of who began it: [`Outcome::Moved`], [`Outcome::Repeated`] or
+    /// [`Outcome::Deleted`] where the registry shows what it was to bring about, and
+    /// [`Outcome::Unknown`] where not; then what is shown is observed as well, if the log
+    /// does not say it yet ([`Outcome::Seen`], [`Outcome::Adopted`]). False, with nothing changed, where it was ended before.
     async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError>;
 
     /// Writes down what the registry shows of a tag that moves, if the log says anything

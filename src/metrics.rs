@@ -21,6 +21,9 @@ pub struct Metrics {
     pub open_claims: IntGauge,
     /// Set at each walk over the open claims.
     pub stuck_claims: IntGauge,
+    /// Set at each walk over the open changes.
+    pub open_changes: IntGauge,
+    pub events_lost: IntCounter,
     pub drift: IntCounter,
     pub unpinned_pulls: IntCounter,
     pub connections: IntGauge,
@@ -61,6 +64,14 @@ impl Metrics {
             )?,
             open_claims: IntGauge::new("pushonce_open_claims", "Claims that no push has finished yet.")?,
             stuck_claims: IntGauge::new("pushonce_stuck_claims", "Open claims that the last walk found nobody able to finish.")?,
+            open_changes: IntGauge::new(
+                "pushonce_open_changes",
+                "Moves and deletes of moving tags whose end the last walk could not write down.",
+            )?,
+            events_lost: IntCounter::new(
+                "pushonce_events_lost_total",
+                "Refusals, repeated pushes and drift that could not be written to the release log.",
+            )?,
             drift: IntCounter::new(
                 "pushonce_drift_total",
                 "Times that the registry's pointer of an immutable tag, or its content, differed from the ledger.",
@@ -95,6 +106,8 @@ impl Metrics {
         self.registry.register(Box::new(self.known_tags.clone()))?;
         self.registry.register(Box::new(self.open_claims.clone()))?;
         self.registry.register(Box::new(self.stuck_claims.clone()))?;
+        self.registry.register(Box::new(self.open_changes.clone()))?;
+        self.registry.register(Box::new(self.events_lost.clone()))?;
         self.registry.register(Box::new(self.drift.clone()))?;
         self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
         self.registry.register(Box::new(self.connections.clone()))?;

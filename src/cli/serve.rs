@@ -67,12 +67,14 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let ledger = ledger::open(&config.ledger.engine, &config.upstream.name, config.ledger.witness.as_deref()).await?;
     let probe = Probe::new(&config.upstream)?;
     let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
+    let name = config.upstream.name.clone();
     let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;
     let drain = Drain::default();
     let rules = config.policy.rules().len();
     let gate = Arc::new(Gate::new(GateParts {
         policy: config.policy,
         ledger: Arc::clone(&ledger),
+        registry: name,
         upstream,
         clock: Arc::new(SystemClock),
         metrics: Arc::clone(&metrics),

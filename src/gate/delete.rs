@@ -289,10 +289,10 @@ impl Gate {
     /// Burns a tag that means what `record` says. Whether it did: where it means other
     /// bytes by now, it is left alone.
     async fn burn(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, record: &Record) -> Result<bool, Refusal> {
-        let now = self.clock.now();
-        let is_burnt = self.metrics.ledger("burn", self.ledger.burn(key, &record.digest, &now.into())).await?;
+        let note = self.note(caller, key, None);
+        let is_burnt = self.metrics.ledger("burn", self.ledger.burn(key, &record.digest, &note)).await?;
         if is_burnt {
-            self.known.burnt(key, record, now);
+            self.known.burnt(key, record, note.at);
             tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");
         }
         Ok(is_burnt)

@@ -65,18 +65,21 @@ impl Gate {
                 Ok(None) => None,
                 Err(refusal) => return tracing::debug!(tag = %key, cause = refusal.cause(), "the pointer could not be compared"),
             };
-            gate.report_drift(&key, &sealed, pointer.as_ref());
+            gate.report_drift(&caller, &key, &sealed, pointer.as_ref());
         });
     }
 
     /// Counts and logs that the registry points an immutable tag elsewhere. Another
     /// replica may have let it, so the ledger is asked next time.
-    pub(super) fn report_drift(&self, key: &TagKey, sealed: &Digest, pointer: Option<&Digest>) {
+    pub(super) fn report_drift(&self, caller: &Caller, key: &TagKey, sealed: &Digest, pointer: Option<&Digest>) {
         self.metrics.drift.inc();
         self.known.forget(key);
+        let text = format!("the registry points {key} elsewhere than at {}…, which pushonce serves", sealed.short());
+        if self.drift.drifted.get(key).is_none_or(|said| *said != *text) {
+            self.record_drift(&caller.request_id, key, sealed, pointer);
+        }
         let pointer = pointer.map_or("nothing", Digest::as_str);
         tracing::warn!(tag = %key, sealed = %sealed, pointer, "the registry's pointer of an immutable tag has drifted");
-        let text = format!("the registry points {key} elsewhere than at {}…, which pushonce serves", sealed.short());
         self.drift.drifted.insert(key.clone(), text.into());
     }
 }

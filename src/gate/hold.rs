@@ -98,7 +98,7 @@ impl Gate {
         // our eyes: a few rounds settle it.
         let mut digest = content.digest.clone();
         for _ in 0..4 {
-            let note = self.clock.now().into();
+            let note = self.note(caller, &judged.key, Some(content));
             let claiming = self.ledger.claim(&judged.key, &digest, AttemptId::random(), &note);
             match self.metrics.ledger("claim", claiming).await? {
                 Claimed::Granted(claim) => return Ok((claim, false)),
@@ -145,7 +145,7 @@ impl Gate {
                 }
                 elsewhere => {
                     if claimant.sealed {
-                        self.report_drift(&claimant.judged.key, claimant.claim.digest(), elsewhere.as_ref());
+                        self.report_drift(caller, &claimant.judged.key, claimant.claim.digest(), elsewhere.as_ref());
                     }
                     claimant.needs_pointing = true;
                 }
@@ -212,7 +212,9 @@ impl Gate {
         failpoint!("gate-pointed");
         // What was sealed and pointed again may have been deleted meanwhile.
         if !sealed || needs_pointing {
-            self.confirm(claim).await?;
+            self.confirm(caller, claim, Some(content)).await?;
+        } else {
+            self.record_repeated(caller, &judged.key, content);
         }
         failpoint!("gate-confirmed");
         Ok(())

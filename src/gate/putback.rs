@@ -65,7 +65,7 @@ impl Gate {
         if record.state != State::Sealed || !record.digest.names(&content.bytes) {
             return Ok(());
         }
-        let note = self.clock.now().into();
+        let note = self.note(caller, key, Some(content));
         let claiming = self.ledger.claim(key, &record.digest, AttemptId::random(), &note);
         match self.metrics.ledger("claim", claiming).await? {
             Claimed::AlreadySealed(claim, _) => {

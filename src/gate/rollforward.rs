@@ -98,7 +98,7 @@ impl Gate {
 
     async fn carry(&self, caller: &Caller, claim: Claim) -> Result<Carried, Unfinished> {
         match self.pointer(caller, claim.key(), caller.trust()).await {
-            Ok(Some(found)) if found == *claim.digest() => Ok(Carried::ToItsEnd(self.confirm(claim).await?)),
+            Ok(Some(found)) if found == *claim.digest() => Ok(Carried::ToItsEnd(self.confirm(caller, claim, None).await?)),
             Ok(Some(found)) => Ok(Carried::ToItsEnd(self.settle_with(caller, claim, &found).await?)),
             Ok(None) => self.point_claimed(caller, claim).await,
             Err(refusal) => {
@@ -129,7 +129,7 @@ impl Gate {
     /// another algorithm, or a tag that was there before.
     pub(super) async fn settle_with(&self, caller: &Caller, claim: Claim, found: &Digest) -> Result<Record, Refusal> {
         match self.is_alias(caller, &claim.key().repository, claim.digest(), found).await {
-            Ok(true) => self.confirm(claim).await,
+            Ok(true) => self.confirm(caller, claim, None).await,
             Ok(false) => self.yield_to(caller, claim, found).await,
             Err(refusal) => {
                 self.withdraw(claim).await;
@@ -149,7 +149,7 @@ impl Gate {
         let response = self.upstream.point(&headers, &claim, &content).await?;
         failpoint!("gate-rolled");
         match response.status() {
-            status if status.is_success() => Ok(Carried::ToItsEnd(self.confirm(claim).await?)),
+            status if status.is_success() => Ok(Carried::ToItsEnd(self.confirm(caller, claim, None).await?)),
             status if is_denied(status) && is_definite_rejection(&response) => Ok(Carried::Denied(claim, response)),
             _ => {
                 if is_definite_rejection(&response) {
@@ -179,9 +179,10 @@ impl Gate {
         Ok((content, headers))
     }
 
-    pub(super) async fn confirm(&self, claim: Claim) -> Result<Record, Refusal> {
+    pub(super) async fn confirm(&self, caller: &Caller, claim: Claim, content: Option<&Content>) -> Result<Record, Refusal> {
         let key = claim.key().clone();
-        let record = self.metrics.ledger("confirm", self.ledger.confirm(claim, &self.clock.now().into())).await?;
+        let note = self.note(caller, &key, content);
+        let record = self.metrics.ledger("confirm", self.ledger.confirm(claim, &note)).await?;
         self.known.remember(&key, &record);
         Ok(record)
     }
@@ -190,18 +191,19 @@ impl Gate {
     pub(super) async fn yield_to(&self, caller: &Caller, claim: Claim, found: &Digest) -> Result<Record, Refusal> {
         let kept = self.keep(&claim.key().repository, &[found]);
         let held = match &kept {
-            Ok(_) => self.check_held(caller, claim.key(), found).await,
-            Err(_) => Ok(()),
+            Ok(_) => self.held(caller, claim.key(), found).await.map(Some),
+            Err(_) => Ok(None),
         };
-        let _no_delete_meanwhile = match (kept, held) {
-            (Ok(guards), Ok(())) => guards,
+        let (_no_delete_meanwhile, content) = match (kept, held) {
+            (Ok(guards), Ok(content)) => (guards, content),
             (Err(refusal), _) | (_, Err(refusal)) => {
                 self.withdraw(claim).await;
                 return Err(refusal);
             }
         };
         let key = claim.key().clone();
-        let record = self.metrics.ledger("yield", self.ledger.yield_to(claim, found, &self.clock.now().into())).await?;
+        let note = self.note(caller, &key, content.as_ref());
+        let record = self.metrics.ledger("yield", self.ledger.yield_to(claim, found, &note)).await?;
         self.known.remember(&key, &record);
         Ok(record)
     }
@@ -209,9 +211,10 @@ impl Gate {
     /// Enters a tag that the registry points at `found`.
     pub(super) async fn adopt(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Record, Refusal> {
         let _no_delete_meanwhile = self.keep(&key.repository, &[found])?;
-        self.check_held(caller, key, found).await?;
+        let content = self.held(caller, key, found).await?;
         failpoint!("gate-adopting");
-        let record = self.metrics.ledger("adopt", self.ledger.adopt(key, found, &self.clock.now().into())).await?;
+        let note = self.note(caller, key, Some(&content));
+        let record = self.metrics.ledger("adopt", self.ledger.adopt(key, found, &note)).await?;
         self.known.remember(key, &record);
         Ok(record)
     }
@@ -228,9 +231,9 @@ impl Gate {
 
     /// A tag is bound for ever only to what the registry really has: one wrong
     /// header must not burn it.
-    async fn check_held(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<(), Refusal> {
+    async fn held(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Content, Refusal> {
         match self.upstream.fetch(&caller.headers, &key.repository, found).await? {
-            Fetched::Found(_) => Ok(()),
+            Fetched::Found(content) => Ok(content),
             Fetched::Absent => Err(Refusal::Undecided(format!("the registry points {key} at {found}, which it does not hold"))),
             Fetched::Denied(response) => Err(Refusal::Relayed(response)),
         }

@@ -44,6 +44,9 @@ pub enum Outcome {
     Refused,
     /// The tag means nothing from now on.
     Deleted,
+    /// Begun and sent to the registry, and nobody knows what became of it: the tag means
+    /// something else by now.
+    Unknown,
     /// Found in the registry and entered.
     Adopted,
     /// A tag that moves was found to mean another digest than the log said.
@@ -88,6 +91,7 @@ words!(Outcome {
     Warned => "warned",
     Refused => "refused",
     Deleted => "deleted",
+    Unknown => "unknown",
     Adopted => "adopted",
     Seen => "seen",
     Drifted => "drifted",

@@ -71,6 +71,7 @@ fn gate(world: &Arc<World>, replica: &'static str) -> Arc<Gate> {
     Arc::new(Gate::new(GateParts {
         policy: policy(),
         ledger: Arc::new(RemoteLedger { world: Arc::clone(world), replica }),
+        registry: REGISTRY.to_owned(),
         upstream,
         clock: Arc::new(SkewedClock { ahead: world.skew(replica) }),
         metrics,

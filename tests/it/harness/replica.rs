@@ -53,6 +53,7 @@ impl Shared {
         let gate = Arc::new(Gate::new(GateParts {
             policy: config.policy,
             ledger: Arc::new(self.ledger.clone()),
+            registry: config.upstream.name.clone(),
             upstream: Upstream::new(config.upstream, &config.server, Arc::clone(&metrics)).expect("the upstream"),
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&metrics),
