@@ -4,6 +4,7 @@
 //! in a task of its own that the client's hanging up does not stop.
 
 mod caller;
+mod change;
 mod classify;
 mod decision;
 mod delete;
@@ -22,6 +23,7 @@ mod reconcile;
 mod recorder;
 mod rights;
 mod rollforward;
+mod unpoint;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -244,6 +246,7 @@ impl Gate {
             Ok(answer) => (answer, None),
             Err(refusal) => {
                 decision.refused(&refusal, &self.metrics);
+                self.record_refusal(caller, &decision, &refusal);
                 let cause = refusal.cause();
                 (refusal.into_answer(&caller.request_id), Some(cause))
             }

@@ -6,11 +6,13 @@ use std::time::Instant;
 use http::StatusCode;
 
 use super::caller::Caller;
-use crate::ledger::TagKey;
+use crate::ledger::event::{Action, Event, Outcome};
+use crate::ledger::{Note, TagKey};
 use crate::metrics::Metrics;
-use crate::oci::{Digest, RepositoryName};
+use crate::oci::{Digest, RepositoryName, Tag};
 use crate::policy::Verdict;
 use crate::refusal::Refusal;
+use crate::upstream::Content;
 
 /// Gathers what is known of a request until it is answered.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Decision {
     repository: Option<RepositoryName>,
     reference: Option<String>,
     digest: Option<Digest>,
+    tag: Option<Tag>,
+    pushed: Option<Content>,
     /// What the tag means already, where that is something else.
     means: Option<Digest>,
     rule: Option<Arc<str>>,
@@ -37,6 +41,8 @@ impl Decision {
             repository: None,
             reference: None,
             digest: None,
+            tag: None,
+            pushed: None,
             means: None,
             rule: None,
             verdict: "passed",
@@ -51,11 +57,18 @@ impl Decision {
 
     pub fn about_tag(&mut self, key: &TagKey, verdict: &Verdict) {
         self.about(&key.repository, key.tag.as_str());
+        self.tag = Some(key.tag.clone());
         self.rule = Some(Arc::clone(&verdict.rule));
     }
 
     pub fn about_repository(&mut self, repository: Option<&RepositoryName>) {
         self.repository = repository.cloned();
+    }
+
+    /// The manifest of a push.
+    pub fn pushed(&mut self, content: &Content) {
+        self.digest(&content.digest);
+        self.pushed = Some(content.clone());
     }
 
     pub fn digest(&mut self, digest: &Digest) {
@@ -95,6 +108,27 @@ impl Decision {
             Refusal::TooManyUploads => metrics.limit("max_uploads").count(),
             _ => {}
         }
+    }
+
+    /// The event of a request that a rule refused; `None` where it was none.
+    pub fn refusal(&self, refusal: &Refusal, note: Note, of: impl FnOnce(Action, Outcome, &Note) -> Event) -> Option<Event> {
+        let (action, rule) = match refusal {
+            Refusal::Immutable(refused) => (Action::Push, &refused.verdict.rule),
+            Refusal::Delete { rule, .. } => (Action::Delete, rule),
+            _ => return None,
+        };
+        let who = note.who.filter(|_| self.accepted);
+        let note = Note { who, rule: Some(rule.to_string()), detail: Some(refusal.cause()), ..note };
+        let (digest, previous) = match action {
+            Action::Push => (self.digest.as_ref(), self.means.as_ref()),
+            _ => (None, self.digest.as_ref()),
+        };
+        let event = of(action, Outcome::Refused, &note).with(digest, previous);
+        Some(Event { repository: self.repository.clone(), tag: self.tag.clone(), ..event })
+    }
+
+    pub fn content(&self) -> Option<&Content> {
+        self.pushed.as_ref()
     }
 
     /// Writes the line and counts the request.

@@ -8,7 +8,7 @@ use http::{Method, Response};
 use super::caller::Caller;
 use super::decision::Decision;
 use super::intent::Delete;
-use super::{Gate, warn};
+use super::Gate;
 use crate::answer::Answer;
 use crate::failpoint::failpoint;
 use crate::ledger::{Record, State, TagKey};
@@ -16,7 +16,7 @@ use crate::oci::{Digest, RepositoryName};
 use crate::policy::{Delete as DeleteRule, Verdict};
 use crate::refusal::Refusal;
 use crate::upstream::body::RequestBody;
-use crate::upstream::{Fetched, Listed, Outgoing, Trust, is_definite_rejection};
+use crate::upstream::{Fetched, Listed, Outgoing, Trust, UpstreamError, is_definite_rejection};
 
 /// A tag that needs a manifest.
 pub(super) struct Bound {
@@ -45,13 +45,7 @@ impl Gate {
         let verdict = self.policy.decide(&key.repository, &key.tag);
         decision.about_tag(key, &verdict);
         if !verdict.is_immutable() {
-            let mut answer = self.forward_delete(caller, &delete).await?;
-            if verdict.is_audited() && answer.status().is_success() {
-                decision.verdict("would_refuse");
-                self.metrics.refusal(&verdict.rule, "audit");
-                warn(&mut answer, &format!("tag {key} would not be deleted: rule \"{}\" (audit) makes it immutable", verdict.rule));
-            }
-            return Ok(answer);
+            return self.delete_moving_tag(caller, &delete, &verdict, decision).await;
         }
         let record = match self.settled(caller, key).await {
             Ok(record) => record,
@@ -96,8 +90,9 @@ impl Gate {
     ) -> Result<Answer, Refusal> {
         let (repository, digest) = &delete.what;
         decision.about(repository, digest.as_str());
+        decision.digest(digest);
         if !self.policy.may_hold_immutable(repository) {
-            return self.forward_delete(caller, &delete).await;
+            return Ok(self.delete_with_moving_tags(caller, &delete).await?.map(Into::into));
         }
         if let Err(refusal) = self.adopt_unknown_tags(caller, repository, digest).await {
             return Err(self.unless_no_delete(caller, repository, refusal).await);
@@ -110,7 +105,7 @@ impl Gate {
         let _no_push_meanwhile = self.locks.alone(repository, digest).await;
         let to_burn = self.tags_to_burn(caller, repository, digest).await?;
         let content = self.before_it_goes(caller, repository, digest).await?;
-        let deleted = self.delete_upstream(caller, &delete).await;
+        let deleted = self.delete_with_moving_tags(caller, &delete).await;
         let put_back = match &deleted {
             Ok(no) if is_definite_rejection(no) => Ok(()),
             _ => self.put_back_if_needed(caller, (repository, digest), content.as_ref(), &to_burn).await,
@@ -302,7 +297,11 @@ impl Gate {
         Ok(self.delete_upstream(caller, delete).await?.map(Into::into))
     }
 
-    async fn delete_upstream<T>(&self, caller: &Caller, delete: &Delete<T>) -> Result<Response<Bytes>, Refusal> {
+    pub(super) async fn delete_upstream<T>(
+        &self,
+        caller: &Caller,
+        delete: &Delete<T>,
+    ) -> Result<Response<Bytes>, UpstreamError> {
         let (target, headers) = (delete.target.clone(), caller.headers.clone());
         let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: false };
         failpoint!("gate-deleting");

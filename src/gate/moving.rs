@@ -5,9 +5,8 @@ use super::decision::Decision;
 use super::push::Judged;
 use super::{Gate, warn};
 use crate::answer::Answer;
-use crate::clock::AttemptId;
 use crate::ledger::event::Outcome;
-use crate::ledger::{Begun, TagKey};
+use crate::ledger::TagKey;
 use crate::policy::Verdict;
 use crate::refusal::Refusal;
 use crate::upstream::{Content, Resolved, Trust};
@@ -27,8 +26,7 @@ impl Gate {
         }
     }
 
-    /// Moves a tag that the policy lets move. If it was immutable once, its row is
-    /// lifted, so that a later return to `immutable` adopts what is there then.
+    /// Moves a tag that the policy lets move.
     pub(super) async fn move_tag(
         &self,
         caller: &Caller,
@@ -38,21 +36,18 @@ impl Gate {
     ) -> Result<Answer, Refusal> {
         let Judged { key, verdict } = judged;
         let warning = if verdict.is_audited() { self.audit(caller, key, verdict, content).await } else { None };
-        let note = self.clock.now().into();
-        let beginning = self.ledger.begin(key, Some(&content.digest), AttemptId::random(), &note);
-        let Begun { change, lifted } = self.metrics.ledger("begin", beginning).await?;
-        if lifted {
-            self.known.forget(key);
-        }
         let Some(movable) = self.policy.movable(&key.repository, &key.tag) else {
             return Err(Refusal::Internal(format!("{key} was judged in two ways")));
         };
-        let response = self.upstream.move_tag(&caller.headers, movable, content).await?;
+        let change = self.begin(caller, key, Some(content)).await?;
+        let moved = self.upstream.move_tag(&caller.headers, movable, content).await;
+        let outcome = if warning.is_some() { Outcome::Warned } else { Outcome::Moved };
+        self.end(caller, change, Some(content), &moved, outcome).await;
+        let response = moved?;
         if !response.status().is_success() {
             return Err(Refusal::of_registry(response));
         }
         decision.accepted();
-        self.metrics.ledger("complete", self.ledger.complete(change, Outcome::Moved, &note)).await?;
         let mut answer: Answer = response.map(Into::into);
         if let Some(warning) = warning {
             decision.verdict("would_refuse");

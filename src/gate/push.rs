@@ -30,7 +30,7 @@ impl Gate {
         let by_digest = push.digest.is_some();
         let (content, manifests) = read_content(caller, &push, body)?;
         decision.about(&push.repository, what_is_pushed(&push, &content));
-        decision.digest(&content.digest);
+        decision.pushed(&content);
         let _no_delete_meanwhile = self.locks.shared(&push.repository, &manifests).await;
 
         let (held, free) = self.judge(&push, decision);

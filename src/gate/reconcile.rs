@@ -1,4 +1,4 @@
-//! Finishes the claims that nobody came back to, one at a time and in the
+//! Finishes the claims and changes that nobody came back to, one at a time and in the
 //! background, as a push of the same tag would.
 //!
 //! The gate acts for itself here: with `upstream.username`, or as nobody. Several
@@ -9,15 +9,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
+use super::caller::Caller;
 use super::rollforward::Unfinished;
 use crate::failpoint::failpoint;
-use crate::ledger::{OpenClaim, Record, TagKey};
+use crate::ledger::{OpenChange, OpenClaim, Record, TagKey};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
+use crate::upstream::{Fetched, Listed, Trust};
 
 /// How many claims are listed at once.
 const PAGE: usize = 100;
@@ -61,8 +64,13 @@ impl Reconciler {
         }
     }
 
-    /// One walk over all open claims.
+    /// One walk over all open claims, and over the changes of moving tags that nobody ended.
     pub async fn walk(&mut self) {
+        self.finish_claims().await;
+        self.settle_changes().await;
+    }
+
+    async fn finish_claims(&mut self) {
         let mut unfinished = HashMap::new();
         let mut after: Option<TagKey> = None;
         loop {
@@ -90,10 +98,40 @@ impl Reconciler {
         self.unfinished = unfinished;
     }
 
+    async fn settle_changes(&self) {
+        let mut unsettled = 0;
+        let mut after: Option<OpenChange> = None;
+        loop {
+            let listing = self.gate.ledger.open_changes(after.as_ref(), PAGE);
+            let page = match self.gate.metrics.ledger("open_changes", listing).await {
+                Ok(page) => page,
+                Err(cause) => return tracing::warn!(%cause, "open changes could not be listed; they are looked for again"),
+            };
+            let is_last = page.len() < PAGE;
+            for change in page {
+                if self.stop.is_cancelled() {
+                    return;
+                }
+                if !self.is_young(change.note.at)
+                    && let Err(refusal) = self.gate.settle_by_look(&change).await
+                {
+                    unsettled += 1;
+                    let (tag, cause) = (&change.key, refusal.cause());
+                    tracing::debug!(%tag, cause, "what became of a change could not be seen; it is looked for again");
+                }
+                after = Some(change);
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.gate.metrics.open_changes.set(unsettled);
+    }
+
     async fn try_to_finish(&self, claim: &OpenClaim) -> Option<Reason> {
         let OpenClaim { key, digest, .. } = claim;
         // What the policy lets move is lifted by its next push.
-        if self.is_young(claim) || !self.gate.policy.decide(&key.repository, &key.tag).is_immutable() {
+        if self.is_young(claim.since) || !self.gate.policy.decide(&key.repository, &key.tag).is_immutable() {
             return None;
         }
         let (reason, refusal) = match self.gate.finish_open(claim).await {
@@ -113,8 +151,8 @@ impl Reconciler {
     }
 
     /// A stamp of a clock that is ahead of this one is no reason to wait.
-    fn is_young(&self, claim: &OpenClaim) -> bool {
-        let age = self.gate.clock.now().duration_since(claim.since);
+    fn is_young(&self, since: Timestamp) -> bool {
+        let age = self.gate.clock.now().duration_since(since);
         !age.is_negative() && age.unsigned_abs() < self.interval
     }
 }
@@ -126,6 +164,31 @@ impl Gate {
         let own = self.itself(RECONCILER, &key.repository).await?;
         failpoint!("gate-reconciling");
         self.finish_claim(&own, key, digest).await
+    }
+}
+
+impl Gate {
+    /// Settles a change by what the registry shows pushonce itself.
+    async fn settle_by_look(&self, change: &OpenChange) -> Result<(), Refusal> {
+        let own = self.itself(RECONCILER, &change.key.repository).await?;
+        let found = self.pointer(&own, &change.key, Trust::Client).await?;
+        if found.is_none() && !self.sees(&own, change).await? {
+            return Err(Refusal::Blind(change.key.clone()));
+        }
+        self.settle_change(&own, change, found.as_ref()).await?;
+        Ok(())
+    }
+
+    /// Whether "nowhere" can be believed: some registries hide with the same 404 what
+    /// they do not show.
+    async fn sees(&self, own: &Caller, change: &OpenChange) -> Result<bool, Refusal> {
+        let repository = &change.key.repository;
+        if let Some(digest) = &change.to
+            && matches!(self.upstream.shows(&own.headers, repository, digest).await?, Fetched::Found(_))
+        {
+            return Ok(true);
+        }
+        Ok(matches!(self.upstream.tags(&own.headers, repository).await?, Listed::Tags(_)))
     }
 }
 

@@ -14,10 +14,12 @@ use tokio_util::task::TaskTracker;
 
 use super::Gate;
 use super::caller::{Account, Caller};
+use super::decision::Decision;
 use crate::ledger::event::{Action, Event, Outcome};
 use crate::ledger::{Ledger, Note, TagKey};
 use crate::metrics::Metrics;
 use crate::oci::Digest;
+use crate::refusal::Refusal;
 use crate::upstream::Content;
 
 /// How many events may wait; more are counted and lost.
@@ -131,11 +133,6 @@ impl Gate {
         Event::of(self.recorder.registry(), key, action, outcome, note)
     }
 
-    /// An event about no tag in particular.
-    pub(super) fn event_about_nothing(&self, action: Action, outcome: Outcome, note: &Note) -> Event {
-        Event::about_nothing(self.recorder.registry(), action, outcome, note)
-    }
-
     /// Who asks for a change of `key`, with what.
     pub(super) fn note(&self, caller: &Caller, key: &TagKey, content: Option<&Content>) -> Note {
         let verdict = self.policy.decide(&key.repository, &key.tag);
@@ -162,6 +159,15 @@ impl Gate {
     pub(super) fn record_repeated(&self, caller: &Caller, key: &TagKey, content: &Content) {
         let note = self.note(caller, key, Some(content));
         self.write_down(self.event(key, Action::Push, Outcome::Repeated, &note).with(Some(&content.digest), None));
+    }
+
+    /// What a rule refused.
+    pub(super) fn record_refusal(&self, caller: &Caller, decision: &Decision, refusal: &Refusal) {
+        let note = self.note_of(caller, decision.content());
+        let of = |action, outcome, note: &Note| Event::about_nothing(self.recorder.registry(), action, outcome, note);
+        if let Some(event) = decision.refusal(refusal, note, of) {
+            self.write_down(event);
+        }
     }
 
     /// The registry points an immutable tag elsewhere, or nowhere.

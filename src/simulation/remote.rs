@@ -4,6 +4,8 @@
 //! beside it as values, since a [`Claim`] can be made by a ledger only. A value whose
 //! message is lost is never taken.
 
+mod log;
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -21,7 +23,10 @@ use super::flaw::Flaw;
 use super::plan::LEDGER;
 use super::world::World;
 use crate::clock::AttemptId;
-use crate::ledger::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Origin, Record, State, TagKey};
+use crate::ledger::event::{Event, Outcome};
+use crate::ledger::{
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
+};
 use crate::oci::{Digest, RepositoryName, Tag};
 
 const PORT: u16 = 7000;
@@ -114,15 +119,16 @@ impl Ledger for RemoteLedger {
         self.call("records", repository.to_string(), move |ledger| async move { ledger.records(&repository).await }.boxed()).await
     }
 
-    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
+    async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError> {
+        let note = note.clone();
         let (key, digest, runs_out) = (key.clone(), digest.clone(), self.has(Flaw::ClaimsRunOut));
         let claim = move |ledger: Arc<dyn Ledger>| {
             async move {
                 let open = if runs_out { ledger.open_claims(None, 100).await? } else { Vec::new() };
-                for old in open.iter().filter(|open| open.key == key && now.duration_since(open.since).as_millis() > 300) {
-                    ledger.release(&old.key, "lease", "it ran out", now).await?;
+                for old in open.iter().filter(|open| open.key == key && note.at.duration_since(open.since).as_millis() > 300) {
+                    ledger.release(&old.key, "lease", "it ran out", note.at).await?;
                 }
-                ledger.claim(&key, &digest, attempt, now).await
+                ledger.claim(&key, &digest, attempt, &note).await
             }
             .boxed()
         };
@@ -140,13 +146,14 @@ impl Ledger for RemoteLedger {
         Ok(joined)
     }
 
-    async fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError> {
+        let (note, at) = (note.clone(), note.at);
         let digest = claim.digest().clone();
         let what = format!("{} {}", claim.key(), digest.short());
-        let answer = self.call("confirm", what, move |ledger| async move { ledger.confirm(claim, now).await }.boxed()).await;
+        let answer = self.call("confirm", what, move |ledger| async move { ledger.confirm(claim, &note).await }.boxed()).await;
         match answer {
             Err(LedgerError::Unavailable(_)) if self.has(Flaw::DoubtIsSuccess) => {
-                Ok(Record { digest, state: State::Sealed, origin: Origin::Pushed, since: now })
+                Ok(Record { digest, state: State::Sealed, origin: Origin::Pushed, since: at })
             }
             answer => answer,
         }
@@ -166,30 +173,68 @@ impl Ledger for RemoteLedger {
         self.call("withdraw", what, withdraw).await
     }
 
-    async fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let note = note.clone();
         let found = found.clone();
         let what = format!("{} {}", claim.key(), found.short());
-        self.call("yield", what, move |ledger| async move { ledger.yield_to(claim, &found, now).await }.boxed()).await
+        self.call("yield", what, move |ledger| async move { ledger.yield_to(claim, &found, &note).await }.boxed()).await
     }
 
-    async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+    async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let note = note.clone();
         let (key, digest) = (key.clone(), digest.clone());
         let what = format!("{key} {}", digest.short());
-        self.call("adopt", what, move |ledger| async move { ledger.adopt(&key, &digest, now).await }.boxed()).await
+        self.call("adopt", what, move |ledger| async move { ledger.adopt(&key, &digest, &note).await }.boxed()).await
     }
 
-    async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
+    async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError> {
+        let note = note.clone();
         let (key, digest, is_lost) = (key.clone(), digest.clone(), self.has(Flaw::BurnIsNotWritten));
         let what = format!("{key} {}", digest.short());
         let burn = move |ledger: Arc<dyn Ledger>| {
-            async move { if is_lost { Ok(true) } else { ledger.burn(&key, &digest, now).await } }.boxed()
+            async move { if is_lost { Ok(true) } else { ledger.burn(&key, &digest, &note).await } }.boxed()
         };
         self.call("burn", what, burn).await
     }
 
-    async fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
-        let key = key.clone();
-        self.call("lift", key.to_string(), move |ledger| async move { ledger.lift(&key, now).await }.boxed()).await
+    async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Result<Begun, LedgerError> {
+        let (key, to, note) = (key.clone(), to.cloned(), note.clone());
+        let begin = move |ledger: Arc<dyn Ledger>| async move { ledger.begin(&key, to.as_ref(), attempt, &note).await }.boxed();
+        self.call("begin", format!("{attempt}"), begin).await
+    }
+
+    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
+        let (what, note) = (change.key().to_string(), note.clone());
+        let complete = move |ledger: Arc<dyn Ledger>| async move { ledger.complete(change, outcome, &note).await }.boxed();
+        self.call("complete", what, complete).await
+    }
+
+    async fn abandon(&self, change: Change) -> Result<(), LedgerError> {
+        let what = change.key().to_string();
+        self.call("abandon", what, move |ledger| async move { ledger.abandon(change).await }.boxed()).await
+    }
+
+    async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
+        let after = after.cloned();
+        let open = move |ledger: Arc<dyn Ledger>| async move { ledger.open_changes(after.as_ref(), limit).await }.boxed();
+        self.call("open_changes", String::new(), open).await
+    }
+
+    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        let (what, change, found, note) = (change.key.to_string(), change.clone(), found.cloned(), note.clone());
+        let settle = move |ledger: Arc<dyn Ledger>| async move { ledger.settle(&change, found.as_ref(), &note).await }.boxed();
+        self.call("settle", what, settle).await
+    }
+
+    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        let (what, key, found, note) = (key.to_string(), key.clone(), found.cloned(), note.clone());
+        let observe = move |ledger: Arc<dyn Ledger>| async move { ledger.observe(&key, found.as_ref(), &note).await }.boxed();
+        self.call("observe", what, observe).await
+    }
+
+    async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {
+        let (what, events) = (format!("{} events", events.len()), events.to_vec());
+        self.call("record", what, move |ledger| async move { ledger.record(&events).await }.boxed()).await
     }
 
     async fn count_open(&self) -> Result<u64, LedgerError> {

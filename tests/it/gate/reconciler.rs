@@ -200,7 +200,7 @@ impl Stage {
         let key = TagKey { repository: RepositoryName::parse("web").expect("a name"), tag: Tag::parse("1.4.0").expect("a tag") };
         let digest = Digest::parse(&image.digest()).expect("a digest");
         let stamp = Timestamp::from_second(1_800_000_000 + seconds).expect("a time");
-        let claimed = block_on(ledger.claim(&key, &digest, AttemptId::random(), stamp)).expect("an answer");
+        let claimed = block_on(ledger.claim(&key, &digest, AttemptId::random(), &stamp.into())).expect("an answer");
         assert!(matches!(claimed, Claimed::Granted(_)), "{claimed:?}");
         let shared = Shared { ledger, clock: clock.clone(), upstream: faults.url() };
         Self { registry, faults, shared, clock, key, image }

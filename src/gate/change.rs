@@ -1,0 +1,109 @@
+//! A change of a tag that moves freely: written down, sent, and ended.
+//!
+//! The ledger knows of a change before the registry does. After a crash, or an answer
+//! that never came, the change is open, and what became of it is read from the registry
+//! later: by the next change of the tag, or in the background (`reconcile.rs`).
+
+use bytes::Bytes;
+use http::Response;
+use jiff::SignedDuration;
+
+use super::Gate;
+use super::caller::Caller;
+use crate::clock::AttemptId;
+use crate::failpoint::failpoint;
+use crate::ledger::event::Outcome;
+use crate::ledger::{Begun, Change, Completed, LedgerError, OpenChange, TagKey};
+use crate::oci::Digest;
+use crate::refusal::Refusal;
+use crate::upstream::{Content, Trust, UpstreamError, is_definite_rejection};
+
+/// A change that is open for so long runs no more: several times what a registry is
+/// waited for.
+const LONGEST: SignedDuration = SignedDuration::from_mins(10);
+
+impl Gate {
+    /// Writes down that a tag is about to mean `content`, or nothing. If it was
+    /// immutable once, its row is lifted, so that a later return to `immutable` adopts
+    /// what is there then.
+    pub(super) async fn begin(&self, caller: &Caller, key: &TagKey, content: Option<&Content>) -> Result<Change, Refusal> {
+        let note = self.note(caller, key, content);
+        let to = content.map(|content| &content.digest);
+        let beginning = self.ledger.begin(key, to, AttemptId::random(), &note);
+        let Begun { change, lifted } = self.metrics.ledger("begin", beginning).await?;
+        if lifted {
+            self.known.forget(key);
+        }
+        failpoint!("gate-begun");
+        Ok(change)
+    }
+
+    /// Ends a change by the registry's answer to it; without one, or where the answer
+    /// leaves it open, the change stays open.
+    pub(super) async fn end(
+        &self,
+        caller: &Caller,
+        change: Change,
+        content: Option<&Content>,
+        answer: &Result<Response<Bytes>, UpstreamError>,
+        outcome: Outcome,
+    ) {
+        failpoint!("gate-moved");
+        let key = change.key().clone();
+        let ended = match answer {
+            Ok(done) if done.status().is_success() => self.complete(caller, change, content, outcome).await,
+            Ok(no) if is_definite_rejection(no) => self.metrics.ledger("abandon", self.ledger.abandon(change)).await,
+            _ => Ok(()),
+        };
+        if let Err(cause) = ended {
+            let request = &caller.request_id;
+            tracing::warn!(request, tag = %key, %cause, "the end of a change could not be written down; it is read from the registry later");
+        }
+    }
+
+    async fn complete(
+        &self,
+        caller: &Caller,
+        change: Change,
+        content: Option<&Content>,
+        outcome: Outcome,
+    ) -> Result<(), LedgerError> {
+        let key = change.key().clone();
+        let note = self.note(caller, &key, content);
+        let completing = self.ledger.complete(change, outcome, &note);
+        let Completed { overlapped, others, .. } = self.metrics.ledger("complete", completing).await?;
+        if overlapped || !others.is_empty() {
+            self.look_again(caller, &key, &others).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes of one tag ran at once, and only the registry knows which came last.
+    async fn look_again(&self, caller: &Caller, key: &TagKey, others: &[OpenChange]) -> Result<(), LedgerError> {
+        let found = match self.pointer(caller, key, Trust::OrService).await {
+            Ok(found) => found,
+            Err(refusal) => {
+                let (request, cause) = (&caller.request_id, refusal.cause());
+                tracing::warn!(request, tag = %key, cause, "which of two changes of a tag came last could not be seen; an audit tells");
+                return Ok(());
+            }
+        };
+        let now = self.clock.now();
+        for change in others.iter().filter(|change| now.duration_since(change.note.at) > LONGEST) {
+            self.settle_change(caller, change, found.as_ref()).await?;
+        }
+        let note = self.note(caller, key, None);
+        self.metrics.ledger("observe", self.ledger.observe(key, found.as_ref(), &note)).await.map(|_| ())
+    }
+
+    /// Ends a change that nobody came back to, by what the registry shows.
+    pub(super) async fn settle_change(
+        &self,
+        caller: &Caller,
+        change: &OpenChange,
+        found: Option<&Digest>,
+    ) -> Result<bool, LedgerError> {
+        let note = self.note(caller, &change.key, None);
+        self.metrics.ledger("settle", self.ledger.settle(change, found, &note)).await
+    }
+}

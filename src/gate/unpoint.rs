@@ -1,0 +1,84 @@
+//! Deletes of tags that move freely, by their name or with their manifest.
+
+use bytes::Bytes;
+use http::Response;
+
+use super::caller::Caller;
+use super::decision::Decision;
+use super::intent::Delete;
+use super::{Gate, warn};
+use crate::answer::Answer;
+use crate::ledger::event::Outcome;
+use crate::ledger::{Change, TagKey};
+use crate::oci::{Digest, RepositoryName};
+use crate::policy::Verdict;
+use crate::refusal::Refusal;
+use crate::upstream::UpstreamError;
+
+/// The most tags that are looked for on one manifest.
+const MOST: usize = 10_000;
+
+impl Gate {
+    pub(super) async fn delete_moving_tag(
+        &self,
+        caller: &Caller,
+        delete: &Delete<TagKey>,
+        verdict: &Verdict,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
+        let key = &delete.what;
+        let change = self.begin(caller, key, None).await?;
+        let deleted = self.delete_upstream(caller, delete).await;
+        let outcome = if verdict.is_audited() { Outcome::Warned } else { Outcome::Deleted };
+        self.end(caller, change, None, &deleted, outcome).await;
+        let mut answer: Answer = deleted?.map(Into::into);
+        if verdict.is_audited() && answer.status().is_success() {
+            decision.verdict("would_refuse");
+            self.metrics.refusal(&verdict.rule, "audit");
+            warn(&mut answer, &format!("tag {key} would not be deleted: rule \"{}\" (audit) makes it immutable", verdict.rule));
+        }
+        Ok(answer)
+    }
+
+    /// Deletes a manifest. The tags that move and mean it, as far as the log knows, go
+    /// with it.
+    pub(super) async fn delete_with_moving_tags(
+        &self,
+        caller: &Caller,
+        delete: &Delete<(RepositoryName, Digest)>,
+    ) -> Result<Response<Bytes>, Refusal> {
+        let (repository, digest) = &delete.what;
+        let mut changes: Vec<Change> = Vec::new();
+        for key in self.moving_tags_on(repository, digest).await? {
+            match self.begin(caller, &key, None).await {
+                Ok(change) => changes.push(change),
+                Err(refusal) => {
+                    self.abandon_all(changes).await;
+                    return Err(refusal);
+                }
+            }
+        }
+        let deleted: Result<Response<Bytes>, UpstreamError> = self.delete_upstream(caller, delete).await;
+        for change in changes {
+            self.end(caller, change, None, &deleted, Outcome::Deleted).await;
+        }
+        Ok(deleted?)
+    }
+
+    /// Nothing was sent. What cannot be ended stays open, and is settled later.
+    async fn abandon_all(&self, changes: Vec<Change>) {
+        for change in changes {
+            let key = change.key().clone();
+            if let Err(cause) = self.metrics.ledger("abandon", self.ledger.abandon(change)).await {
+                tracing::warn!(tag = %key, %cause, "a change that was not sent could not be ended; it is settled later");
+            }
+        }
+    }
+
+    async fn moving_tags_on(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<TagKey>, Refusal> {
+        let spans = self.metrics.ledger("spans", self.ledger.spans(digest, MOST)).await?;
+        let standing = spans.into_iter().filter(|span| span.until.is_none()).filter_map(|span| span.from.event.key());
+        let moves = |key: &TagKey| key.repository == *repository && !self.policy.decide(&key.repository, &key.tag).is_immutable();
+        Ok(standing.filter(moves).collect())
+    }
+}
