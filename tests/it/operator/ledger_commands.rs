@@ -54,7 +54,7 @@ pub(super) fn leave_open(proxy: &Pushonce, tags: impl Iterator<Item = String>) {
     let (digest, now) = (Digest::of(Algorithm::Sha256, b"gone"), Timestamp::from_second(1_800_000_000).expect("a time"));
     for tag in tags {
         let key = TagKey { repository: RepositoryName::parse("web").expect("a name"), tag: Tag::parse(&tag).expect("a tag") };
-        let claimed = block_on(ledger.claim(&key, &digest, AttemptId::random(), now)).expect("an answer");
+        let claimed = block_on(ledger.claim(&key, &digest, AttemptId::random(), &now.into())).expect("an answer");
         assert!(matches!(claimed, Claimed::Granted(_)), "{claimed:?}");
     }
 }
