@@ -6,6 +6,7 @@ mod audit;
 mod delete;
 mod delete_races;
 mod delete_replicas;
+mod events;
 mod known;
 mod multi_tag;
 mod pull;
