@@ -16,6 +16,7 @@ mod driver;
 mod engine;
 mod flaw;
 mod judge;
+mod judge_log;
 mod plan;
 mod registry;
 mod replica;

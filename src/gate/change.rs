@@ -79,7 +79,7 @@ impl Gate {
     }
 
     /// Changes of one tag ran at once, and only the registry knows which came last.
-    async fn look_again(&self, caller: &Caller, key: &TagKey, others: &[OpenChange]) -> Result<(), LedgerError> {
+    pub(super) async fn look_again(&self, caller: &Caller, key: &TagKey, others: &[OpenChange]) -> Result<(), LedgerError> {
         let found = match self.pointer(caller, key, Trust::OrService).await {
             Ok(found) => found,
             Err(refusal) => {

@@ -92,6 +92,7 @@ impl Gate {
         decision.about(repository, digest.as_str());
         decision.digest(digest);
         if !self.policy.may_hold_immutable(repository) {
+            let _no_push_meanwhile = self.locks.alone(repository, digest).await;
             return Ok(self.delete_with_moving_tags(caller, &delete).await?.map(Into::into));
         }
         if let Err(refusal) = self.adopt_unknown_tags(caller, repository, digest).await {

@@ -1,5 +1,7 @@
 //! Deletes of tags that move freely, by their name or with their manifest.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::Response;
 
@@ -41,16 +43,17 @@ impl Gate {
     }
 
     /// Deletes a manifest. The tags that move and mean it, as far as the log knows, go
-    /// with it.
+    /// with it; what another replica moved there meanwhile is looked at after it.
     pub(super) async fn delete_with_moving_tags(
         &self,
         caller: &Caller,
         delete: &Delete<(RepositoryName, Digest)>,
     ) -> Result<Response<Bytes>, Refusal> {
         let (repository, digest) = &delete.what;
+        let tags = self.moving_tags_on(repository, digest).await?;
         let mut changes: Vec<Change> = Vec::new();
-        for key in self.moving_tags_on(repository, digest).await? {
-            match self.begin(caller, &key, None).await {
+        for key in &tags {
+            match self.begin(caller, key, None).await {
                 Ok(change) => changes.push(change),
                 Err(refusal) => {
                     self.abandon_all(changes).await;
@@ -61,6 +64,9 @@ impl Gate {
         let deleted: Result<Response<Bytes>, UpstreamError> = self.delete_upstream(caller, delete).await;
         for change in changes {
             self.end(caller, change, None, &deleted, Outcome::Deleted).await;
+        }
+        for key in self.moving_tags_on(repository, digest).await?.iter().filter(|key| !tags.contains(key)) {
+            self.look_again(caller, key, &[]).await?;
         }
         Ok(deleted?)
     }
@@ -78,7 +84,11 @@ impl Gate {
     async fn moving_tags_on(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<TagKey>, Refusal> {
         let spans = self.metrics.ledger("spans", self.ledger.spans(digest, MOST)).await?;
         let standing = spans.into_iter().filter(|span| span.until.is_none()).filter_map(|span| span.from.event.key());
+        let mut tags: BTreeSet<TagKey> = standing.collect();
+        // One that is about to mean it may get there first.
+        let open = self.metrics.ledger("open_changes", self.ledger.open_changes(None, MOST)).await?;
+        tags.extend(open.into_iter().filter(|change| change.to.as_ref() == Some(digest)).map(|change| change.key));
         let moves = |key: &TagKey| key.repository == *repository && !self.policy.decide(&key.repository, &key.tag).is_immutable();
-        Ok(standing.filter(moves).collect())
+        Ok(tags.into_iter().filter(moves).collect())
     }
 }

@@ -1,5 +1,7 @@
 //! Clients that push, pull, delete and try again, and tell the judge what they heard.
 
+mod moving;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,6 +50,9 @@ pub async fn run(world: Arc<World>, name: &'static str) -> turmoil::Result {
 }
 
 async fn request(world: &World, dice: &mut Dice) {
+    if !world.plan.moving.is_empty() && dice.in_thousand(300) {
+        return moving::request(world, dice).await;
+    }
     let tag = dice.pick(&world.plan.tags);
     let content = &world.plan.contents[*dice.pick(&tag.contents)];
     let replica = *dice.pick(world.plan.replicas);

@@ -113,6 +113,7 @@ impl World {
 
 /// The last look: all faults are over, and the reconcilers have walked.
 pub async fn judge(world: Arc<World>) {
+    world.judge_log();
     for key in world.finishable() {
         world.breaks("INV-34", format!("the claim of {key} is open still, and its content is there"));
     }

@@ -73,6 +73,8 @@ pub struct Plan {
     pub pause: u64,
     pub contents: Vec<Content>,
     pub tags: Vec<TagPlan>,
+    /// Tags that move as they like.
+    pub moving: Vec<TagKey>,
     pub faults: Vec<FaultPlan>,
     /// Whether nothing fails: then only what happens at the same time matters.
     pub is_fair: bool,
@@ -103,6 +105,7 @@ impl Plan {
         if is_fair {
             faults.clear();
         }
+        let moving = ["latest", "1.0"][..*dice.pick(&[0, 1, 1, 2])].iter().map(|tag| key(tag)).collect();
         Self {
             replicas,
             clients,
@@ -110,6 +113,7 @@ impl Plan {
             pause: *dice.pick(&[20, 200, 800]),
             contents,
             tags,
+            moving,
             faults,
             sqlite: dice.in_thousand(250),
             when_ledger_is_down: *dice.pick(&[WhenLedgerIsDown::Serve, WhenLedgerIsDown::Refuse]),

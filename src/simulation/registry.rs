@@ -201,6 +201,7 @@ fn put(world: &Arc<World>, reference: &str, media_type: String, body: Bytes) -> 
     };
     if let Some(before) = pointed {
         world.tag_was_pointed(&key(reference), before.as_ref(), &digest);
+        world.tag_was_moved(&key(reference), &digest);
     }
     let answer = Response::builder().status(StatusCode::CREATED).header(DOCKER_CONTENT_DIGEST, digest.as_str());
     answer.header(LOCATION, format!("/v2/{REPOSITORY}/manifests/{}", digest.as_str())).body(Full::default()).expect("an answer")

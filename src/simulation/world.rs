@@ -12,6 +12,7 @@ use super::dice::Dice;
 use super::engine::Engine;
 use super::flaw::Flaw;
 use super::judge::Told;
+use super::judge_log::Moves;
 use super::plan::{LEDGER, Plan, REPLICAS, repository};
 use super::registry::Stored;
 use super::remote::Call;
@@ -22,6 +23,7 @@ pub struct World {
     pub flaw: Option<Flaw>,
     pub stored: Mutex<Stored>,
     pub told: Mutex<Told>,
+    moves: Mutex<Moves>,
     /// Whether the faults are over.
     pub is_calm: AtomicBool,
     pub running_clients: AtomicU64,
@@ -49,6 +51,7 @@ impl World {
             flaw,
             stored: Mutex::new(Stored::of_plan(&plan)),
             told: Mutex::default(),
+            moves: Mutex::default(),
             is_calm: AtomicBool::new(false),
             running_clients: AtomicU64::new(plan.clients.len() as u64),
             seed,
@@ -61,6 +64,10 @@ impl World {
             counts: Mutex::default(),
             plan,
         })
+    }
+
+    pub fn moves(&self) -> std::sync::MutexGuard<'_, Moves> {
+        self.moves.lock().expect("the moves")
     }
 
     /// Dice for one user of them.
