@@ -1,6 +1,6 @@
 //! A change of a tag that moves freely: written down before it is sent, and ended after.
 
-use super::event::{Entry, Note};
+use super::event::{Action, Entry, Note, Outcome};
 use super::TagKey;
 use crate::clock::AttemptId;
 use crate::oci::Digest;
@@ -62,4 +62,19 @@ pub struct OpenChange {
     pub attempt: AttemptId,
     /// Who began it, and when.
     pub note: Note,
+}
+
+impl OpenChange {
+    /// What is written down of it once the registry shows `found`, and the log says that
+    /// the tag means `meant`.
+    pub(super) fn settled(&self, found: Option<&Digest>, meant: Option<&Digest>) -> (Action, Outcome) {
+        let action = if self.to.is_some() { Action::Push } else { Action::Delete };
+        let outcome = match &self.to {
+            to if to.as_ref() != found => Outcome::Unknown,
+            None => Outcome::Deleted,
+            Some(_) if meant == found => Outcome::Repeated,
+            Some(_) => Outcome::Moved,
+        };
+        (action, outcome)
+    }
 }

@@ -271,14 +271,8 @@ impl Ledger for MemoryLedger {
         if books.changes.remove(&(key.clone(), *attempt)).is_none() {
             return Ok(false);
         }
-        let action = if to.is_some() { Action::Push } else { Action::Delete };
         let meant = books.meaning_of(key, None).and_then(|entry| entry.event.digest);
-        let outcome = match (to, meant.as_ref() == found) {
-            _ if to.as_ref() != found => Outcome::Unknown,
-            (Some(_), true) => Outcome::Repeated,
-            (Some(_), false) => Outcome::Moved,
-            (None, _) => Outcome::Deleted,
-        };
+        let (action, outcome) = change.settled(found, meant.as_ref());
         let words = note.in_the_words_of(begun);
         books.write(Event::of(&self.registry, key, action, outcome, &words).with(to.as_ref(), meant.as_ref()));
         books.see(&self.registry, key, found, note);

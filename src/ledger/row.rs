@@ -1,6 +1,8 @@
 //! Rows as the databases give them, made into records. What an engine stores has
 //! one spelling, whichever engine it is.
 
+pub(super) mod event;
+
 use std::fmt::Display;
 
 use jiff::Timestamp;
@@ -20,7 +22,7 @@ impl Place<'_> {
         LedgerError::Corrupt(format!("{} of registry `{}`: {why}", self.row, self.registry))
     }
 
-    fn time(&self, milliseconds: i64) -> Result<Timestamp, LedgerError> {
+    pub(super) fn time(&self, milliseconds: i64) -> Result<Timestamp, LedgerError> {
         Timestamp::from_millisecond(milliseconds).map_err(|error| self.corrupt(&error))
     }
 

@@ -153,9 +153,9 @@ impl Ledger for SqliteLedger {
     }
 
     async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError> {
-        let now = note.at;
+        let note = note.clone();
         let (key, digest) = (key.clone(), digest.clone());
-        self.writer.write(move |books| books.claim(key, digest, attempt, now)).await
+        self.writer.write(move |books| books.claim(key, digest, attempt, &note)).await
     }
 
     async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError> {
@@ -164,8 +164,8 @@ impl Ledger for SqliteLedger {
     }
 
     async fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError> {
-        let now = note.at;
-        self.writer.write(move |books| books.confirm(claim, now)).await
+        let note = note.clone();
+        self.writer.write(move |books| books.confirm(claim, &note)).await
     }
 
     async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError> {
@@ -173,49 +173,55 @@ impl Ledger for SqliteLedger {
     }
 
     async fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError> {
-        let now = note.at;
+        let note = note.clone();
         let found = found.clone();
-        self.writer.write(move |books| books.yield_to(claim, &found, now)).await
+        self.writer.write(move |books| books.yield_to(claim, &found, &note)).await
     }
 
     async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError> {
-        let now = note.at;
+        let note = note.clone();
         let (key, digest) = (key.clone(), digest.clone());
-        self.writer.write(move |books| books.adopt(&key, &digest, now)).await
+        self.writer.write(move |books| books.adopt(&key, &digest, &note)).await
     }
 
     async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError> {
-        let now = note.at;
+        let note = note.clone();
         let (key, digest) = (key.clone(), digest.clone());
-        self.writer.write(move |books| books.burn(&key, &digest, now)).await
+        self.writer.write(move |books| books.burn(&key, &digest, &note)).await
     }
 
-    async fn begin(&self, _key: &TagKey, _to: Option<&Digest>, _attempt: AttemptId, _note: &Note) -> Result<Begun, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Result<Begun, LedgerError> {
+        let (key, to, note) = (key.clone(), to.cloned(), note.clone());
+        self.writer.write(move |books| books.begin(key, to, attempt, &note)).await
     }
 
-    async fn complete(&self, _change: Change, _outcome: Outcome, _note: &Note) -> Result<Completed, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
+        let note = note.clone();
+        self.writer.write(move |books| books.complete(change, outcome, &note)).await
     }
 
-    async fn abandon(&self, _change: Change) -> Result<(), LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn abandon(&self, change: Change) -> Result<(), LedgerError> {
+        self.writer.write(move |books| books.abandon(&change)).await
     }
 
-    async fn open_changes(&self, _after: Option<&OpenChange>, _limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
+        let after = after.cloned();
+        self.scan(move |books| books.open_changes(after.as_ref(), limit)).await
     }
 
-    async fn settle(&self, _change: &OpenChange, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        let (change, found, note) = (change.clone(), found.cloned(), note.clone());
+        self.writer.write(move |books| books.settle(&change, found.as_ref(), &note)).await
     }
 
-    async fn observe(&self, _key: &TagKey, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        let (key, found, note) = (key.clone(), found.cloned(), note.clone());
+        self.writer.write(move |books| books.observe(&key, found.as_ref(), &note)).await
     }
 
-    async fn record(&self, _events: &[Event]) -> Result<(), LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {
+        let events = events.to_vec();
+        self.writer.write(move |books| books.write_all(events)).await
     }
 
     async fn count_open(&self) -> Result<u64, LedgerError> {

@@ -34,7 +34,7 @@ impl SqliteLedger {
         let transaction = connection.unchecked_transaction().map_err(failed)?;
         judge::enter(&transaction, registry).map_err(failed)?;
         for doubt in &opened.doubts {
-            Books::new(&transaction, registry).write_down(&Act::accept(doubt, who, reason, now)).map_err(undone)?;
+            Books::new(&transaction, registry).write_down(&Act::accept(doubt, who, reason, now), None).map_err(undone)?;
         }
         chain::append(&transaction, &heads).map_err(failed)?;
         transaction.commit().map_err(failed)?;

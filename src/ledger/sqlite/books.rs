@@ -3,6 +3,11 @@
 //! One statement decides each of them, by the state and the digest that the row
 //! has at that moment; where it changes nothing, the row is read to say why.
 
+mod changes;
+mod events;
+mod questions;
+pub(super) mod tree;
+
 use std::cell::Cell;
 use std::fmt::Display;
 
@@ -10,8 +15,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::clock::AttemptId;
+use crate::ledger::event::{Action, Outcome};
 use crate::ledger::row::{self, Place};
-use crate::ledger::{Act, Claim, Claimed, LedgerError, OpenClaim, Record, State, TagKey};
+use crate::ledger::{Act, Claim, Claimed, LedgerError, Note, OpenClaim, Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// The rows of one registry, seen through one connection.
@@ -147,11 +153,12 @@ impl<'a> Books<'a> {
         Ok(records)
     }
 
-    pub(super) fn claim(&self, key: TagKey, digest: Digest, attempt: AttemptId, now: Timestamp) -> Result<Claimed, LedgerError> {
-        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+    pub(super) fn claim(&self, key: TagKey, digest: Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError> {
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), note.at.as_millisecond());
         let granted = self.one(CLAIM, &key, params![self.registry, repository, tag, digest.as_str(), now])?;
         if granted.is_some() {
             self.change(OPEN_ATTEMPT, params![self.registry, repository, tag, attempt.as_bytes(), now])?;
+            self.take_note(&key, attempt, note)?;
             return Ok(Claimed::Granted(Claim { key, digest, attempt }));
         }
         let standing = self.standing(&key)?;
@@ -178,16 +185,19 @@ impl<'a> Books<'a> {
         }
     }
 
-    pub(super) fn confirm(&self, claim: Claim, now: Timestamp) -> Result<Record, LedgerError> {
+    pub(super) fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError> {
         let Claim { key, digest, attempt } = &claim;
-        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), note.at.as_millisecond());
         let parameters = params![self.registry, repository, tag, digest.as_str(), attempt.as_bytes(), now];
         if let Some(sealed) = self.one(CONFIRM, key, parameters)? {
-            self.end_attempts(key)?;
+            self.seal(key, digest, Some(*attempt), note)?;
             return Ok(sealed);
         }
         match self.lookup(key)? {
-            Some(standing) if standing.state == State::Sealed && standing.digest == *digest => Ok(standing),
+            Some(standing) if standing.state == State::Sealed && standing.digest == *digest => {
+                self.write(self.event(key, Action::Push, Outcome::Repeated, note).with(Some(digest), None))?;
+                Ok(standing)
+            }
             _ => Err(claim.lost()),
         }
     }
@@ -202,12 +212,15 @@ impl<'a> Books<'a> {
         Ok(())
     }
 
-    pub(super) fn yield_to(&self, claim: Claim, found: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
+    pub(super) fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError> {
         let Claim { key, digest, attempt } = &claim;
-        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), note.at.as_millisecond());
         let parameters = params![self.registry, repository, tag, digest.as_str(), attempt.as_bytes(), now, found.as_str()];
         if let Some(sealed) = self.one(YIELD, key, parameters)? {
-            self.end_attempts(key)?;
+            match found == digest {
+                true => self.seal(key, digest, Some(*attempt), note)?,
+                false => self.enter(key, found, note)?,
+            }
             return Ok(sealed);
         }
         match self.lookup(key)? {
@@ -216,21 +229,26 @@ impl<'a> Books<'a> {
         }
     }
 
-    pub(super) fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<Record, LedgerError> {
-        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+    pub(super) fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError> {
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), note.at.as_millisecond());
+        let was_open = self.lookup(key)?.is_some_and(|standing| standing.state == State::Open);
         match self.one(ADOPT, key, params![self.registry, repository, tag, digest.as_str(), now])? {
             Some(sealed) => {
-                self.end_attempts(key)?;
+                match was_open {
+                    true => self.seal(key, digest, None, note)?,
+                    false => self.enter(key, digest, note)?,
+                }
                 Ok(sealed)
             }
             None => self.standing(key),
         }
     }
 
-    pub(super) fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Result<bool, LedgerError> {
-        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), now.as_millisecond());
+    pub(super) fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError> {
+        let (repository, tag, now) = (key.repository.as_str(), key.tag.as_str(), note.at.as_millisecond());
         if self.change(BURN, params![self.registry, repository, tag, digest.as_str(), now])? > 0 {
             self.end_attempts(key)?;
+            self.write(self.event(key, Action::Delete, Outcome::Deleted, note).with(None, Some(digest)))?;
             self.is_urgent.set(true);
             return Ok(true);
         }
@@ -242,7 +260,7 @@ impl<'a> Books<'a> {
         Ok(is_burnt)
     }
 
-    pub(super) fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
+    fn lift(&self, key: &TagKey, now: Timestamp) -> Result<bool, LedgerError> {
         let (repository, tag) = (key.repository.as_str(), key.tag.as_str());
         let lifted = self.change(LIFT, params![self.registry, repository, tag, now.as_millisecond()])? > 0;
         if lifted {
@@ -281,12 +299,14 @@ impl<'a> Books<'a> {
         let Some(Record { digest, state: State::Open, .. }) = self.lookup(key)? else { return Ok(None) };
         self.end_attempts(key)?;
         self.change(RELEASE, params![self.registry, key.repository.as_str(), key.tag.as_str()])?;
-        self.write_down(&Act::release(key, &digest, who, reason, now))?;
+        self.write_down(&Act::release(key, &digest, who, reason, now), Some(key))?;
         self.is_urgent.set(true);
         Ok(Some(digest))
     }
 
-    pub(super) fn write_down(&self, act: &Act) -> Result<(), LedgerError> {
+    /// Writes an act down, and its event: about `key`, or the ledger as a whole.
+    pub(super) fn write_down(&self, act: &Act, key: Option<&TagKey>) -> Result<(), LedgerError> {
+        self.write(act.event(self.registry, key))?;
         let Act { at, who, what, reason } = act;
         self.change(WRITE_DOWN, params![self.registry, at.as_millisecond(), who, what, reason]).map(|_| ())
     }

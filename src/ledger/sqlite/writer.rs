@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::Books;
+use super::books::tree::plant;
 use super::chain::Chain;
 use crate::failpoint::failpoint;
 use crate::ledger::LedgerError;
@@ -197,6 +198,7 @@ fn transact(books: &Books<'_>, remembered: &mut Remembered, batch: &mut [Box<dyn
         }
         run("RELEASE operation")?;
     }
+    plant(books.connection).map_err(|error| error.to_string())?;
     // What was undone is counted too: a head too many does no harm.
     if books.connection.total_changes() - before > books.beats.get() {
         remembered.chain.append(books.connection).map_err(|error| error.to_string())?;

@@ -1,0 +1,150 @@
+//! Changes of tags that move, as SQL.
+
+use rusqlite::{Row, params};
+
+use super::events::note_row;
+use super::{Books, unavailable};
+use crate::clock::AttemptId;
+use crate::ledger::event::{Action, Outcome};
+use crate::ledger::row::event::{NoteRow, note_columns, open_change};
+use crate::ledger::{Begun, Change, Completed, LedgerError, Note, OpenChange, TagKey};
+use crate::oci::Digest;
+
+const BEGIN: &str = concat!(
+    "INSERT INTO changes (registry, repository, tag, attempt, digest, ",
+    note_columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING"
+);
+const END: &str = "DELETE FROM changes WHERE registry = ?1 AND repository = ?2 AND tag = ?3 AND attempt = ?4";
+
+macro_rules! change_columns {
+    () => {
+        concat!("repository, tag, attempt, digest, ", note_columns!())
+    };
+}
+
+const OF_TAG: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM changes WHERE registry = ?1 AND repository = ?2 AND tag = ?3 ORDER BY attempt"
+);
+const OPEN: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM changes WHERE registry = ?1 AND (repository, tag, attempt) > (?2, ?3, ?4) ORDER BY repository, tag, attempt LIMIT ?5"
+);
+
+impl Books<'_> {
+    pub(in crate::ledger::sqlite) fn begin(
+        &self,
+        key: TagKey,
+        to: Option<Digest>,
+        attempt: AttemptId,
+        note: &Note,
+    ) -> Result<Begun, LedgerError> {
+        let lifted = self.lift(&key, note.at)?;
+        let after = self.meaning(&key, None)?.map_or(0, |entry| entry.number);
+        let row = NoteRow::of(note);
+        let parameters = params![
+            self.registry, key.repository.as_str(), key.tag.as_str(), attempt.as_bytes(), to.as_ref().map(Digest::as_str), row.at,
+            row.media_type, row.size, row.who, row.client, row.rule, row.request, row.detail
+        ];
+        self.change(BEGIN, parameters)?;
+        Ok(Begun { change: Change { key, to, attempt, after }, lifted })
+    }
+
+    pub(in crate::ledger::sqlite) fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
+        let Change { key, to, attempt, after } = change;
+        self.end_change(&key, attempt)?;
+        let before = self.meaning(&key, None)?;
+        let overlapped = before.as_ref().map_or(0, |entry| entry.number) != after;
+        let meant = before.as_ref().and_then(|entry| entry.event.digest.clone());
+        let action = if to.is_some() { Action::Push } else { Action::Delete };
+        let outcome = if outcome == Outcome::Moved && meant == to { Outcome::Repeated } else { outcome };
+        let event = self.event(&key, action, outcome, note).with(to.as_ref(), meant.as_ref());
+        let entry = self.write_after(event, before)?;
+        Ok(Completed { entry, overlapped, others: self.changes_of(&key)? })
+    }
+
+    pub(in crate::ledger::sqlite) fn abandon(&self, change: &Change) -> Result<(), LedgerError> {
+        self.end_change(&change.key, change.attempt).map(|_| ())
+    }
+
+    pub(in crate::ledger::sqlite) fn open_changes(
+        &self,
+        after: Option<&OpenChange>,
+        limit: usize,
+    ) -> Result<Vec<OpenChange>, LedgerError> {
+        // Every name sorts behind the empty one.
+        let after = after.map(|change| (change.key.repository.as_str(), change.key.tag.as_str(), change.attempt.as_bytes().as_slice()));
+        let (repository, tag, attempt) = after.unwrap_or(("", "", &[]));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(OPEN).map_err(unavailable)?;
+        let mut rows = statement.query(params![self.registry, repository, tag, attempt, limit]).map_err(unavailable)?;
+        let mut changes = Vec::new();
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            changes.push(self.open_change(row)?);
+        }
+        Ok(changes)
+    }
+
+    pub(in crate::ledger::sqlite) fn settle(
+        &self,
+        change: &OpenChange,
+        found: Option<&Digest>,
+        note: &Note,
+    ) -> Result<bool, LedgerError> {
+        let OpenChange { key, to, attempt, note: begun } = change;
+        if !self.end_change(key, *attempt)? {
+            return Ok(false);
+        }
+        let before = self.meaning(key, None)?;
+        let meant = before.as_ref().and_then(|entry| entry.event.digest.clone());
+        let (action, outcome) = change.settled(found, meant.as_ref());
+        let words = note.in_the_words_of(begun);
+        let event = self.event(key, action, outcome, &words).with(to.as_ref(), meant.as_ref());
+        self.write_after(event, before)?;
+        self.see(key, found, note)?;
+        Ok(true)
+    }
+
+    pub(in crate::ledger::sqlite) fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        Ok(self.changes_of(key)?.is_empty() && self.see(key, found, note)?)
+    }
+
+    /// Writes down what the registry shows, if the log says anything else.
+    fn see(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        let before = self.meaning(key, None)?;
+        let meant = before.as_ref().and_then(|entry| entry.event.digest.clone());
+        if meant.as_ref() == found {
+            return Ok(false);
+        }
+        let (action, outcome) =
+            if before.is_none() { (Action::Adopt, Outcome::Adopted) } else { (Action::Look, Outcome::Seen) };
+        let event = self.event(key, action, outcome, note).with(found, meant.as_ref());
+        self.write_after(event, before)?;
+        Ok(true)
+    }
+
+    fn end_change(&self, key: &TagKey, attempt: AttemptId) -> Result<bool, LedgerError> {
+        let parameters = params![self.registry, key.repository.as_str(), key.tag.as_str(), attempt.as_bytes()];
+        Ok(self.change(END, parameters)? > 0)
+    }
+
+    fn changes_of(&self, key: &TagKey) -> Result<Vec<OpenChange>, LedgerError> {
+        let mut statement = self.connection.prepare_cached(OF_TAG).map_err(unavailable)?;
+        let mut rows = statement.query(params![self.registry, key.repository.as_str(), key.tag.as_str()]).map_err(unavailable)?;
+        let mut changes = Vec::new();
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            changes.push(self.open_change(row)?);
+        }
+        Ok(changes)
+    }
+
+    fn open_change(&self, row: &Row<'_>) -> Result<OpenChange, LedgerError> {
+        let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, note_row(row, 4)?)))();
+        let (repository, tag, attempt, to, note): (String, String, [u8; 16], Option<String>, NoteRow) =
+            columns.map_err(|error: rusqlite::Error| self.corrupt(&"an open change", &error))?;
+        open_change(self.registry, (&repository, &tag), attempt, to.as_deref(), note)
+    }
+}
