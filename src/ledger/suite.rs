@@ -4,6 +4,7 @@
 
 mod claims;
 mod endings;
+mod log;
 pub(super) mod races;
 mod random;
 
@@ -33,7 +34,7 @@ struct Memory {
 
 impl Store for Memory {
     fn new() -> Self {
-        Self { ours: MemoryLedger::new(), theirs: MemoryLedger::new() }
+        Self { ours: MemoryLedger::of("ours"), theirs: MemoryLedger::of("theirs") }
     }
 
     async fn open(&self, registry: &str) -> Box<dyn Ledger> {
@@ -95,7 +96,7 @@ pub(super) fn record(content: &str, state: State, origin: Origin, since: i64) ->
 }
 
 pub(super) async fn claim(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Claimed {
-    ledger.claim(&key(tag), &digest(content), AttemptId::random(), at(now)).await.expect("an answer")
+    ledger.claim(&key(tag), &digest(content), AttemptId::random(), &at(now).into()).await.expect("an answer")
 }
 
 pub(super) async fn granted(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Claim {
@@ -107,7 +108,7 @@ pub(super) async fn granted(ledger: &dyn Ledger, tag: &str, content: &str, now: 
 
 pub(super) async fn sealed(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Record {
     let claim = granted(ledger, tag, content, now).await;
-    ledger.confirm(claim, at(now)).await.expect("sealed")
+    ledger.confirm(claim, &at(now).into()).await.expect("sealed")
 }
 
 async fn lookup(ledger: &dyn Ledger, tag: &str) -> Option<Record> {
@@ -115,15 +116,17 @@ async fn lookup(ledger: &dyn Ledger, tag: &str) -> Option<Record> {
 }
 
 async fn burn(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> bool {
-    ledger.burn(&key(tag), &digest(content), at(now)).await.expect("an answer")
+    ledger.burn(&key(tag), &digest(content), &at(now).into()).await.expect("an answer")
 }
 
-async fn lift(ledger: &dyn Ledger, tag: &str, now: i64) -> bool {
-    ledger.lift(&key(tag), at(now)).await.expect("an answer")
+pub(super) async fn lift(ledger: &dyn Ledger, tag: &str, now: i64) -> bool {
+    let begun = ledger.begin(&key(tag), None, AttemptId::random(), &at(now).into()).await.expect("an answer");
+    ledger.abandon(begun.change).await.expect("an answer");
+    begun.lifted
 }
 
 async fn adopt(ledger: &dyn Ledger, tag: &str, content: &str, now: i64) -> Record {
-    ledger.adopt(&key(tag), &digest(content), at(now)).await.expect("an answer")
+    ledger.adopt(&key(tag), &digest(content), &at(now).into()).await.expect("an answer")
 }
 
 fn expect_lost<T: std::fmt::Debug>(outcome: Result<T, LedgerError>) {
@@ -168,6 +171,20 @@ macro_rules! run_on {
                 endings::a_lift_ends_the_attempts_of_before,
                 endings::releasing_ends_an_open_claim_and_is_written_down,
                 endings::a_ping_changes_nothing,
+                log::each_operation_leaves_its_event,
+                log::who_finishes_speaks_in_the_words_of_who_pushed,
+                log::a_change_is_open_until_it_is_ended,
+                log::changes_of_one_tag_at_once_are_noticed,
+                log::what_nobody_ended_is_settled_by_what_is_shown,
+                log::what_is_shown_is_written_down_once,
+                log::time_never_goes_back_for_a_tag,
+                log::pages_follow_each_other_under_every_filter,
+                log::what_a_tag_meant_at_a_time,
+                log::every_time_in_which_a_tag_meant_a_digest,
+                log::events_are_counted_in_steps,
+                log::the_tree_is_that_of_all_events,
+                log::one_at_a_time_hands_the_log_on,
+                log::registries_have_logs_of_their_own,
                 races::one_digest_wins_each_tag,
                 races::the_last_to_withdraw_frees_the_tag,
             }

@@ -13,7 +13,7 @@ use futures_util::future::{join_all, poll_immediate};
 use tempfile::TempDir;
 
 use super::*;
-use crate::ledger::suite::{at, claim, digest, granted, key, record, sealed};
+use crate::ledger::suite::{at, claim, digest, granted, key, lift, record, sealed};
 use crate::ledger::{Origin, State};
 
 /// A directory for one ledger, which is gone with the value.
@@ -61,9 +61,9 @@ async fn reopening_keeps_everything() {
     let place = Place::new();
     let ledger = place.ledger();
     sealed(&ledger, "web:1.0.0", "a", 1).await;
-    ledger.adopt(&key("web:1.0.1"), &digest("b"), at(2)).await.expect("adopted");
+    ledger.adopt(&key("web:1.0.1"), &digest("b"), &at(2).into()).await.expect("adopted");
     sealed(&ledger, "web:1.0.2", "c", 3).await;
-    assert!(ledger.burn(&key("web:1.0.2"), &digest("c"), at(4)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:1.0.2"), &digest("c"), &at(4).into()).await.expect("burnt"));
     let unfinished = granted(&ledger, "web:1.0.3", "d", 5).await;
     drop(ledger);
 
@@ -77,7 +77,7 @@ async fn reopening_keeps_everything() {
         record("d", State::Open, Origin::Pushed, 5),
     ];
     assert_eq!(records, expected);
-    assert_eq!(ledger.confirm(unfinished, at(6)).await.expect("sealed").state, State::Sealed);
+    assert_eq!(ledger.confirm(unfinished, &at(6).into()).await.expect("sealed").state, State::Sealed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,15 +99,16 @@ async fn one_failure_in_a_batch_undoes_itself_only() {
     let place = Place::new();
     let ledger = Arc::new(place.ledger());
     let lost = granted(&*ledger, "web:lost", "a", 1).await;
-    assert!(ledger.lift(&key("web:lost"), at(2)).await.expect("lifted"));
+    assert!(lift(&*ledger, "web:lost", 2).await);
 
     let let_go = hold_the_writer(&ledger).await;
     let half = ledger.writer.write(|books| {
-        books.burn(&key("web:1.0.0"), &digest("a"), at(3))?;
+        books.burn(&key("web:1.0.0"), &digest("a"), &at(3).into())?;
         Err::<(), _>(LedgerError::Unavailable("stopped half-way".to_owned()))
     });
+    let note = at(3).into();
     let mut batch = Box::pin(async {
-        tokio::join!(biased; granted(&*ledger, "web:1.0.0", "a", 3), half, ledger.confirm(lost, at(3)), claim(&*ledger, "web:1.0.0", "b", 3))
+        tokio::join!(biased; granted(&*ledger, "web:1.0.0", "a", 3), half, ledger.confirm(lost, &note), claim(&*ledger, "web:1.0.0", "b", 3))
     });
     assert!(poll_immediate(&mut batch).await.is_none());
     let commits = ledger.commits();
@@ -168,7 +169,7 @@ async fn a_row_that_cannot_be_read_is_named() {
     assert!(matches!(error, LedgerError::Corrupt(_)));
     let text = error.to_string();
     assert!(text.contains("driftwood/web:1.4.0 of registry `default`: `sha256:xyz` is not a digest"), "{text}");
-    let claimed = ledger.claim(&key("driftwood/web:1.4.0"), &digest("a"), AttemptId::random(), at(1)).await;
+    let claimed = ledger.claim(&key("driftwood/web:1.4.0"), &digest("a"), AttemptId::random(), &at(1).into()).await;
     assert!(matches!(claimed, Err(LedgerError::Corrupt(_))), "{claimed:?}");
     assert!(matches!(ledger.records(&key("driftwood/web:1").repository).await, Err(LedgerError::Corrupt(_))));
 }

@@ -7,7 +7,7 @@ pub async fn a_free_tag_is_granted(store: &impl Store) {
     assert_eq!(lookup(ledger, "web:1.0.0").await, None);
 
     let attempt = AttemptId::random();
-    let answer = ledger.claim(&key("web:1.0.0"), &digest("a"), attempt, at(1)).await.expect("an answer");
+    let answer = ledger.claim(&key("web:1.0.0"), &digest("a"), attempt, &at(1).into()).await.expect("an answer");
     let Claimed::Granted(claim) = answer else { panic!("{answer:?}") };
     assert_eq!((claim.key(), claim.digest(), claim.attempt()), (&key("web:1.0.0"), &digest("a"), attempt));
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("a", State::Open, Origin::Pushed, 1)));
@@ -44,7 +44,7 @@ pub async fn joining_adds_an_attempt_to_an_open_claim_and_claims_nothing(store: 
     assert_eq!((joined.key(), joined.digest()), (&key("web:1.0.0"), &digest("a")));
     ledger.withdraw(first).await.expect("withdrawn");
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("a", State::Open, Origin::Pushed, 1)), "the joined one holds it");
-    let standing = ledger.confirm(joined, at(2)).await.expect("sealed");
+    let standing = ledger.confirm(joined, &at(2).into()).await.expect("sealed");
 
     assert_eq!(join("a").await, None, "it is sealed");
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(standing));
@@ -62,7 +62,7 @@ pub async fn a_sealed_tag_takes_its_own_bytes_only(store: &impl Store) {
 
     let Claimed::AlreadySealed(again, shown) = claim(ledger, "web:1.0.0", "a", 2).await else { panic!("not sealed") };
     assert_eq!((again.digest(), &shown), (&digest("a"), &standing));
-    assert_eq!(ledger.confirm(again, at(3)).await.expect("confirmed again"), standing, "since its first confirmation");
+    assert_eq!(ledger.confirm(again, &at(3).into()).await.expect("confirmed again"), standing, "since its first confirmation");
     assert_eq!(claim(ledger, "web:1.0.0", "b", 4).await, Claimed::Taken(standing.clone()));
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(standing));
     assert_eq!(ledger.count_open().await.expect("a count"), 0);
@@ -79,7 +79,7 @@ pub async fn withdrawing_frees_the_tag_when_nobody_else_tries(store: &impl Store
     assert_eq!(lookup(ledger, "web:1.0.0").await, None);
 
     let other = granted(ledger, "web:1.0.0", "b", 4).await;
-    assert_eq!(ledger.confirm(other, at(5)).await.expect("sealed"), record("b", State::Sealed, Origin::Pushed, 5));
+    assert_eq!(ledger.confirm(other, &at(5).into()).await.expect("sealed"), record("b", State::Sealed, Origin::Pushed, 5));
 }
 
 pub async fn a_claim_whose_attempt_never_ended_stays(store: &impl Store) {
@@ -92,7 +92,7 @@ pub async fn a_claim_whose_attempt_never_ended_stays(store: &impl Store) {
     ledger.withdraw(joined).await.expect("withdrawn");
     assert!(matches!(claim(ledger, "web:1.0.0", "b", 3).await, Claimed::Taken(_)), "the lost attempt may still point the tag");
     let rolled_forward = granted(ledger, "web:1.0.0", "a", 4).await;
-    ledger.confirm(rolled_forward, at(5)).await.expect("sealed");
+    ledger.confirm(rolled_forward, &at(5).into()).await.expect("sealed");
 }
 
 pub async fn withdrawing_does_nothing_where_the_claim_has_ended(store: &impl Store) {
@@ -140,7 +140,7 @@ pub async fn registries_do_not_touch_each_other(store: &impl Store) {
     assert_eq!(lookup(&*theirs, "web:1.0.0").await, None);
     assert_eq!(theirs.records(&key("web:_").repository).await.expect("rows"), []);
     assert_eq!(theirs.count_open().await.expect("a count"), 0);
-    expect_lost(theirs.confirm(open, at(2)).await);
+    expect_lost(theirs.confirm(open, &at(2).into()).await);
     sealed(&*theirs, "web:1.0.0", "b", 3).await;
     assert!(burn(&*theirs, "web:1.0.0", "b", 4).await);
     drop(theirs);

@@ -9,9 +9,9 @@ pub async fn confirming_seals_and_ends_every_attempt(store: &impl Store) {
     let third = granted(ledger, "web:1.0.0", "a", 3).await;
     let expected = record("a", State::Sealed, Origin::Pushed, 4);
 
-    assert_eq!(ledger.confirm(second, at(4)).await.expect("sealed"), expected);
+    assert_eq!(ledger.confirm(second, &at(4).into()).await.expect("sealed"), expected);
     assert_eq!(ledger.count_open().await.expect("a count"), 0);
-    assert_eq!(ledger.confirm(first, at(5)).await.expect("sealed before"), expected);
+    assert_eq!(ledger.confirm(first, &at(5).into()).await.expect("sealed before"), expected);
     ledger.withdraw(third).await.expect("nothing");
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(expected));
 }
@@ -21,27 +21,27 @@ pub async fn confirming_fails_where_the_row_lets_go(store: &impl Store) {
 
     let lifted = granted(ledger, "web:lifted", "a", 1).await;
     assert!(lift(ledger, "web:lifted", 2).await);
-    expect_lost(ledger.confirm(lifted, at(3)).await);
+    expect_lost(ledger.confirm(lifted, &at(3).into()).await);
     assert_eq!(lookup(ledger, "web:lifted").await, None);
 
     let burnt = granted(ledger, "web:burnt", "a", 1).await;
     assert!(burn(ledger, "web:burnt", "a", 2).await);
-    expect_lost(ledger.confirm(burnt, at(3)).await);
+    expect_lost(ledger.confirm(burnt, &at(3).into()).await);
     assert_eq!(lookup(ledger, "web:burnt").await, Some(record("a", State::Burnt, Origin::Pushed, 2)));
 
     let outrun = granted(ledger, "web:yielded", "a", 1).await;
     let yielding = granted(ledger, "web:yielded", "a", 2).await;
-    ledger.yield_to(yielding, &digest("b"), at(3)).await.expect("sealed");
-    expect_lost(ledger.confirm(outrun, at(4)).await);
+    ledger.yield_to(yielding, &digest("b"), &at(3).into()).await.expect("sealed");
+    expect_lost(ledger.confirm(outrun, &at(4).into()).await);
     assert_eq!(lookup(ledger, "web:yielded").await, Some(record("b", State::Sealed, Origin::Adopted, 3)));
 
     sealed(ledger, "web:sealed", "a", 1).await;
     let Claimed::AlreadySealed(again, _) = claim(ledger, "web:sealed", "a", 2).await else { panic!("not sealed") };
     assert!(lift(ledger, "web:sealed", 3).await);
     sealed(ledger, "web:sealed", "b", 4).await;
-    expect_lost(ledger.confirm(again, at(5)).await);
+    expect_lost(ledger.confirm(again, &at(5).into()).await);
 
-    let message = ledger.confirm(lifted_claim(ledger).await, at(6)).await.expect_err("lost").to_string();
+    let message = ledger.confirm(lifted_claim(ledger).await, &at(6).into()).await.expect_err("lost").to_string();
     assert_eq!(message, format!("the claim of web:message for {} does not hold any more", digest("a")));
 }
 
@@ -56,14 +56,14 @@ pub async fn yielding_seals_what_was_found(store: &impl Store) {
     let first = granted(ledger, "web:1.0.0", "a", 1).await;
     let _crashed = granted(ledger, "web:1.0.0", "a", 2).await;
     let expected = record("b", State::Sealed, Origin::Adopted, 3);
-    assert_eq!(ledger.yield_to(first, &digest("b"), at(3)).await.expect("sealed"), expected);
+    assert_eq!(ledger.yield_to(first, &digest("b"), &at(3).into()).await.expect("sealed"), expected);
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(expected.clone()));
     assert_eq!(ledger.count_open().await.expect("a count"), 0);
     assert_eq!(claim(ledger, "web:1.0.0", "a", 4).await, Claimed::Taken(expected));
 
     let same = granted(ledger, "web:2.0.0", "a", 1).await;
     let expected = record("a", State::Sealed, Origin::Pushed, 2);
-    assert_eq!(ledger.yield_to(same, &digest("a"), at(2)).await.expect("sealed"), expected);
+    assert_eq!(ledger.yield_to(same, &digest("a"), &at(2).into()).await.expect("sealed"), expected);
 }
 
 pub async fn yielding_keeps_what_was_decided_before(store: &impl Store) {
@@ -71,22 +71,22 @@ pub async fn yielding_keeps_what_was_decided_before(store: &impl Store) {
 
     let late = granted(ledger, "web:sealed", "a", 1).await;
     let standing = sealed(ledger, "web:sealed", "a", 2).await;
-    assert_eq!(ledger.yield_to(late, &digest("b"), at(3)).await.expect("the row"), standing);
+    assert_eq!(ledger.yield_to(late, &digest("b"), &at(3).into()).await.expect("the row"), standing);
 
     let late = granted(ledger, "web:yielded", "a", 1).await;
     let yielding = granted(ledger, "web:yielded", "a", 2).await;
-    let standing = ledger.yield_to(yielding, &digest("b"), at(3)).await.expect("sealed");
-    assert_eq!(ledger.yield_to(late, &digest("c"), at(4)).await.expect("the row"), standing);
+    let standing = ledger.yield_to(yielding, &digest("b"), &at(3).into()).await.expect("sealed");
+    assert_eq!(ledger.yield_to(late, &digest("c"), &at(4).into()).await.expect("the row"), standing);
 
     let late = granted(ledger, "web:burnt", "a", 1).await;
     assert!(burn(ledger, "web:burnt", "a", 2).await);
     let standing = record("a", State::Burnt, Origin::Pushed, 2);
-    assert_eq!(ledger.yield_to(late, &digest("b"), at(3)).await.expect("the row"), standing);
+    assert_eq!(ledger.yield_to(late, &digest("b"), &at(3).into()).await.expect("the row"), standing);
     assert_eq!(lookup(ledger, "web:burnt").await, Some(standing));
 
     let late = granted(ledger, "web:lifted", "a", 1).await;
     assert!(lift(ledger, "web:lifted", 2).await);
-    expect_lost(ledger.yield_to(late, &digest("b"), at(3)).await);
+    expect_lost(ledger.yield_to(late, &digest("b"), &at(3).into()).await);
     assert_eq!(lookup(ledger, "web:lifted").await, None);
 }
 
@@ -101,14 +101,14 @@ pub async fn adopting_enters_what_is_there(store: &impl Store) {
     let expected = record("a", State::Sealed, Origin::Pushed, 2);
     assert_eq!(adopt(ledger, "web:2.0.0", "a", 2).await, expected);
     assert_eq!(ledger.count_open().await.expect("a count"), 0);
-    assert_eq!(ledger.confirm(open, at(3)).await.expect("sealed before"), expected);
+    assert_eq!(ledger.confirm(open, &at(3).into()).await.expect("sealed before"), expected);
 }
 
 pub async fn adopting_never_changes_a_decision(store: &impl Store) {
     let ledger = &*store.open("ours").await;
     let claim = granted(ledger, "web:open", "a", 1).await;
     assert_eq!(adopt(ledger, "web:open", "b", 2).await, record("a", State::Open, Origin::Pushed, 1));
-    ledger.confirm(claim, at(3)).await.expect("sealed");
+    ledger.confirm(claim, &at(3).into()).await.expect("sealed");
 
     let standing = sealed(ledger, "web:sealed", "a", 1).await;
     assert_eq!(adopt(ledger, "web:sealed", "b", 2).await, standing);
@@ -174,17 +174,17 @@ pub async fn a_lift_ends_the_attempts_of_before(store: &impl Store) {
     assert_eq!(ledger.count_open().await.expect("a count"), 0);
 
     let newer = granted(ledger, "web:1.0.0", "a", 3).await;
-    expect_lost(ledger.confirm(confirming, at(4)).await);
-    expect_lost(ledger.yield_to(yielding, &digest("b"), at(5)).await);
+    expect_lost(ledger.confirm(confirming, &at(4).into()).await);
+    expect_lost(ledger.yield_to(yielding, &digest("b"), &at(5).into()).await);
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("a", State::Open, Origin::Pushed, 3)));
-    ledger.confirm(newer, at(6)).await.expect("sealed");
+    ledger.confirm(newer, &at(6).into()).await.expect("sealed");
 
     // An attempt counts for the digest it was opened for, even if it is opened
     // again for another.
     let attempt = AttemptId::random();
     let mut claims = Vec::new();
     for (content, now) in [("a", 1), ("a", 1), ("a", 1), ("b", 3)] {
-        let answer = ledger.claim(&key("web:2.0.0"), &digest(content), attempt, at(now)).await.expect("an answer");
+        let answer = ledger.claim(&key("web:2.0.0"), &digest(content), attempt, &at(now).into()).await.expect("an answer");
         let Claimed::Granted(claim) = answer else { panic!("{answer:?}") };
         claims.push(claim);
         if claims.len() == 3 {
@@ -193,8 +193,8 @@ pub async fn a_lift_ends_the_attempts_of_before(store: &impl Store) {
     }
     let [withdrawing, confirming, yielding, _newer] = claims.try_into().expect("four claims");
     ledger.withdraw(withdrawing).await.expect("nothing");
-    expect_lost(ledger.confirm(confirming, at(4)).await);
-    expect_lost(ledger.yield_to(yielding, &digest("c"), at(4)).await);
+    expect_lost(ledger.confirm(confirming, &at(4).into()).await);
+    expect_lost(ledger.yield_to(yielding, &digest("c"), &at(4).into()).await);
     assert_eq!(lookup(ledger, "web:2.0.0").await, Some(record("b", State::Open, Origin::Pushed, 3)));
 }
 
@@ -211,8 +211,8 @@ pub async fn releasing_ends_an_open_claim_and_is_written_down(store: &impl Store
 
     sealed(ledger, "web:1.0.0", "b", 4).await;
     ledger.withdraw(withdrawing).await.expect("nothing");
-    expect_lost(ledger.confirm(confirming, at(5)).await);
-    assert_eq!(ledger.yield_to(yielding, &digest("c"), at(5)).await.expect("what stands").digest, digest("b"));
+    expect_lost(ledger.confirm(confirming, &at(5).into()).await);
+    assert_eq!(ledger.yield_to(yielding, &digest("c"), &at(5).into()).await.expect("what stands").digest, digest("b"));
     assert_eq!(release("web:1.0.0", 6).await, None, "a sealed tag is not released");
     assert_eq!(lookup(ledger, "web:1.0.0").await, Some(record("b", State::Sealed, Origin::Pushed, 4)));
     assert!(burn(ledger, "web:1.0.0", "b", 7).await);

@@ -27,7 +27,7 @@ pub async fn one_digest_wins_each_tag(store: &impl Store) {
                 let tag = format!("web:1.0.{number}");
                 match claim(&*ledger, &tag, &content, 1).await {
                     Claimed::Granted(claim) | Claimed::AlreadySealed(claim, _) => {
-                        let standing = ledger.confirm(claim, at(2)).await.expect("a granted claim can be confirmed");
+                        let standing = ledger.confirm(claim, &at(2).into()).await.expect("a granted claim can be confirmed");
                         assert_eq!(standing.digest, digest(&content));
                         won.push((tag, content.clone()));
                     }

@@ -25,7 +25,7 @@ async fn a_cancelled_wait_for_a_standby_is_no_success() {
 
     let confirming = tokio::spawn({
         let ledger = Arc::clone(&ledger);
-        async move { ledger.confirm(mine, at(2)).await }
+        async move { ledger.confirm(mine, &at(2).into()).await }
     });
     eventually("the commit waits", || server.sql("postgres", WAITING) == "1").await;
     server.sql("postgres", CANCEL);
@@ -33,7 +33,7 @@ async fn a_cancelled_wait_for_a_standby_is_no_success() {
 
     // The row shows it as sealed, but who asks for it waits for the standby too.
     let again = hasty(&url, Duration::from_secs(1)).await;
-    let asked = again.claim(&key("web:1.0.0"), &digest("a"), AttemptId::random(), at(3)).await;
+    let asked = again.claim(&key("web:1.0.0"), &digest("a"), AttemptId::random(), &at(3).into()).await;
     expect_unavailable(asked, "no answer within 1s");
 
     server.set("synchronous_standby_names", "");
@@ -52,12 +52,12 @@ async fn a_statement_that_takes_too_long_is_no_success() {
     let hold = raw.transaction().await.expect("a transaction");
     hold.batch_execute("SELECT 1 FROM tags FOR UPDATE").await.expect("the row is held");
 
-    expect_unavailable(ledger.confirm(open, at(2)).await, "statement timeout");
-    let joined = ledger.claim(&key("web:1.0.0"), &digest("a"), AttemptId::random(), at(2)).await;
+    expect_unavailable(ledger.confirm(open, &at(2).into()).await, "statement timeout");
+    let joined = ledger.claim(&key("web:1.0.0"), &digest("a"), AttemptId::random(), &at(2).into()).await;
     expect_unavailable(joined, "statement timeout");
     hold.rollback().await.expect("let go");
     let again = granted(&ledger, "web:1.0.0", "a", 3).await;
-    assert_eq!(ledger.confirm(again, at(4)).await.expect("sealed"), record("a", State::Sealed, Origin::Pushed, 4));
+    assert_eq!(ledger.confirm(again, &at(4).into()).await.expect("sealed"), record("a", State::Sealed, Origin::Pushed, 4));
 }
 
 /// Whoever stops waiting leaves no transaction behind, and no row that is held.
@@ -70,7 +70,8 @@ async fn an_operation_that_is_given_up_holds_nothing() {
     let hold = raw.transaction().await.expect("a transaction");
     hold.batch_execute("SELECT 1 FROM tags FOR UPDATE").await.expect("the row is held");
     {
-        let mut confirming = Box::pin(ledger.confirm(first, at(2)));
+        let note = at(2).into();
+        let mut confirming = Box::pin(ledger.confirm(first, &note));
         let waiting = tokio::time::timeout(Duration::from_millis(300), &mut confirming).await;
         assert!(waiting.is_err(), "the row is held");
         assert!(poll_immediate(&mut confirming).await.is_none());
@@ -79,7 +80,7 @@ async fn an_operation_that_is_given_up_holds_nothing() {
     sealed(&ledger, "web:2.0.0", "a", 3).await;
     assert_eq!(ledger.lookup(&key("web:1.0.0")).await.expect("a row").expect("a row").state, State::Open);
     let again = granted(&ledger, "web:1.0.0", "a", 4).await;
-    ledger.confirm(again, at(5)).await.expect("nobody holds the row");
+    ledger.confirm(again, &at(5).into()).await.expect("nobody holds the row");
 }
 
 /// What a server does with the COMMIT of a failed transaction: ROLLBACK, and no error.
@@ -145,7 +146,7 @@ async fn a_lost_answer_is_no_success() {
     let cut = Arc::new(cut);
     let confirming = tokio::spawn({
         let cut = Arc::clone(&cut);
-        async move { cut.confirm(open_claim, at(2)).await }
+        async move { cut.confirm(open_claim, &at(2).into()).await }
     });
     tokio::time::sleep(Duration::from_millis(200)).await;
     tell.send(true).expect("the proxy listens");
@@ -154,6 +155,6 @@ async fn a_lost_answer_is_no_success() {
     tell.send(false).expect("the proxy listens");
 
     let joined = granted(&*cut, "web:1.0.0", "a", 3).await;
-    assert_eq!(cut.confirm(joined, at(4)).await.expect("sealed").state, State::Sealed);
+    assert_eq!(cut.confirm(joined, &at(4).into()).await.expect("sealed").state, State::Sealed);
     assert_eq!(direct.lookup(&key("web:1.0.0")).await.expect("a row").expect("a row").digest, digest("a"));
 }

@@ -1,14 +1,15 @@
 //! The database itself refuses what may never change.
 
+use crate::ledger::suite::lift;
 use super::*;
 
 async fn one_of_each(ledger: &PostgresLedger) {
     let _open = granted(ledger, "web:open", "a", 1).await;
     sealed(ledger, "web:sealed", "a", 1).await;
     sealed(ledger, "web:burnt", "a", 1).await;
-    assert!(ledger.burn(&key("web:burnt"), &digest("a"), at(2)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:burnt"), &digest("a"), &at(2).into()).await.expect("burnt"));
     sealed(ledger, "web:lifted", "a", 1).await;
-    assert!(ledger.lift(&key("web:lifted"), at(2)).await.expect("lifted"));
+    assert!(lift(ledger, "web:lifted", 2).await);
     let _released = granted(ledger, "web:released", "a", 1).await;
     ledger.release(&key("web:released"), "ann", "gone", at(2)).await.expect("an answer").expect("released");
 }
@@ -70,12 +71,12 @@ async fn no_attempt_outlives_the_open_state() {
         let _left = granted(&ledger, tag, "a", 3).await;
     }
     let confirming = granted(&ledger, "web:1", "a", 3).await;
-    ledger.confirm(confirming, at(4)).await.expect("sealed");
+    ledger.confirm(confirming, &at(4).into()).await.expect("sealed");
     let yielding = granted(&ledger, "web:2", "a", 3).await;
-    ledger.yield_to(yielding, &digest("b"), at(4)).await.expect("sealed");
-    ledger.adopt(&key("web:3"), &digest("a"), at(4)).await.expect("sealed");
-    assert!(ledger.burn(&key("web:4"), &digest("a"), at(4)).await.expect("burnt"));
-    assert!(ledger.lift(&key("web:5"), at(4)).await.expect("lifted"));
+    ledger.yield_to(yielding, &digest("b"), &at(4).into()).await.expect("sealed");
+    ledger.adopt(&key("web:3"), &digest("a"), &at(4).into()).await.expect("sealed");
+    assert!(ledger.burn(&key("web:4"), &digest("a"), &at(4).into()).await.expect("burnt"));
+    assert!(lift(&ledger, "web:5", 4).await);
 
     let raw = raw(&url).await;
     let of_others = raw.query_one("SELECT count(*) FROM attempts WHERE tag <> 'open'", &[]).await.expect("a count");

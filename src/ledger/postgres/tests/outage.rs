@@ -32,8 +32,8 @@ async fn push_until_it_fails(ledger: Arc<PostgresLedger>, life: usize, pusher: u
     let mut acknowledged = Vec::new();
     for number in 0.. {
         let tag = format!("web:{life}.{pusher}.{number}");
-        let claimed = match ledger.claim(&key(&tag), &digest(&tag), AttemptId::random(), at(1)).await {
-            Ok(Claimed::Granted(claim)) => ledger.confirm(claim, at(2)).await,
+        let claimed = match ledger.claim(&key(&tag), &digest(&tag), AttemptId::random(), &at(1).into()).await {
+            Ok(Claimed::Granted(claim)) => ledger.confirm(claim, &at(2).into()).await,
             Ok(other) => panic!("{tag}: {other:?}"),
             Err(error) => Err(error),
         };
@@ -65,11 +65,11 @@ async fn a_server_that_hangs_is_no_answer() {
     let ledger = hasty(&server.url(&server.database()), Duration::from_secs(1)).await;
     let claim = granted(&ledger, "web:1.0.0", "a", 1).await;
     server.pause();
-    expect_unavailable(ledger.confirm(claim, at(2)).await, "no answer within 1s");
+    expect_unavailable(ledger.confirm(claim, &at(2).into()).await, "no answer within 1s");
     server.resume();
     eventually("the server is back", || server.try_sql("postgres", "SELECT 1").is_ok()).await;
     let again = granted(&ledger, "web:1.0.0", "a", 3).await;
-    ledger.confirm(again, at(4)).await.expect("sealed");
+    ledger.confirm(again, &at(4).into()).await.expect("sealed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,7 +80,7 @@ async fn a_server_that_takes_no_writes_is_left() {
     let claim = granted(&ledger, "web:1.0.0", "a", 1).await;
     server.set("default_transaction_read_only", "on");
     eventually("it is set", || server.sql("postgres", "SHOW default_transaction_read_only") == "on").await;
-    expect_unavailable(ledger.confirm(claim, at(2)).await, "read-only transaction");
+    expect_unavailable(ledger.confirm(claim, &at(2).into()).await, "read-only transaction");
     let refused = PostgresLedger::open(&settings(&url), "default").await.expect_err("refused").to_string();
     assert!(refused.contains("takes no writes") && refused.contains("name the primary in ledger.url"), "{refused}");
     expect_unavailable(ledger.ping().await, "does not allow writes");

@@ -79,7 +79,7 @@ async fn a_confirmation_that_waited_sees_what_happened_meanwhile() {
 
     let confirming = tokio::spawn({
         let ledger = Arc::clone(&ledger);
-        async move { ledger.confirm(early, at(3)).await }
+        async move { ledger.confirm(early, &at(3).into()).await }
     });
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'";
     eventually("the confirmation waits", || Server::shared().sql("postgres", waiting) != "0").await;

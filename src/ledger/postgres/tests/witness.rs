@@ -65,7 +65,7 @@ fn copy(server: &Server, database: &str) -> String {
 
 async fn burnt(ledger: &PostgresLedger, tag: &str) {
     sealed(ledger, tag, "a", 1).await;
-    assert!(ledger.burn(&key(tag), &digest("a"), at(2)).await.expect("burnt"));
+    assert!(ledger.burn(&key(tag), &digest("a"), &at(2).into()).await.expect("burnt"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,7 +78,7 @@ async fn an_older_copy_is_refused_until_it_is_accepted() {
     drop(ledger);
     let older = copy(server, &database);
     let ledger = replica.open(&server.url(&database)).await;
-    assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), at(2)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), &at(2).into()).await.expect("burnt"));
     assert!(replica.known().newest.number > newest(server, &older), "witnessed before it was answered");
     drop(ledger);
 
@@ -125,11 +125,11 @@ async fn a_witness_that_is_damaged_or_cannot_be_written_is_said() {
     sealed(&ledger, "web:2.0.0", "a", 3).await;
     let (here, gone) = (replica.0.path().to_owned(), replica.0.path().with_extension("aside"));
     fs::rename(&here, &gone).expect("the disk is gone");
-    expect_unavailable(ledger.burn(&key("web:2.0.0"), &digest("a"), at(4)).await, "cannot be written");
-    expect_unavailable(ledger.claim(&key("web:3.0.0"), &digest("a"), AttemptId::random(), at(4)).await, "cannot be written");
+    expect_unavailable(ledger.burn(&key("web:2.0.0"), &digest("a"), &at(4).into()).await, "cannot be written");
+    expect_unavailable(ledger.claim(&key("web:3.0.0"), &digest("a"), AttemptId::random(), &at(4).into()).await, "cannot be written");
     expect_unavailable(ledger.ping().await, "cannot be written");
     fs::rename(&gone, &here).expect("the disk is back");
-    assert!(ledger.burn(&key("web:2.0.0"), &digest("a"), at(5)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:2.0.0"), &digest("a"), &at(5).into()).await.expect("burnt"));
     ledger.ping().await.expect("ready");
 
     let missing = replica.0.path().join("missing/head");
@@ -152,7 +152,7 @@ async fn a_database_that_is_swapped_under_it_takes_no_write() {
     server.sql("postgres", &format!("ALTER DATABASE {older} RENAME TO {database}"));
     let refused = async |words: &str| {
         for _ in 0..3 {
-            let outcome = ledger.claim(&key("web:3.0.0"), &digest("a"), AttemptId::random(), at(3)).await;
+            let outcome = ledger.claim(&key("web:3.0.0"), &digest("a"), AttemptId::random(), &at(3).into()).await;
             if matches!(&outcome, Err(LedgerError::Unavailable(why)) if why.contains(words)) {
                 return;
             }
@@ -182,7 +182,7 @@ async fn rows_that_go_back_on_a_living_connection_are_noticed() {
     }
     server.sql(&database, "ALTER TABLE heads DISABLE TRIGGER ALL; DELETE FROM heads WHERE number > 1");
     expect_unavailable(ledger.ping().await, "went back");
-    expect_unavailable(ledger.claim(&key("web:4.0.0"), &digest("a"), AttemptId::random(), at(3)).await, "went back");
+    expect_unavailable(ledger.claim(&key("web:4.0.0"), &digest("a"), AttemptId::random(), &at(3).into()).await, "went back");
 }
 
 /// A standby that follows asynchronously may lack what was acknowledged.
@@ -208,7 +208,7 @@ async fn a_failover_that_loses_commits_is_refused() {
     // The connections of before are found broken, one by one.
     let mut words = String::new();
     for _ in 0..50 {
-        match ledger.claim(&key("web:2.0.0"), &digest("b"), AttemptId::random(), at(3)).await {
+        match ledger.claim(&key("web:2.0.0"), &digest("b"), AttemptId::random(), &at(3).into()).await {
             Err(LedgerError::Unavailable(why)) if why.contains("went back") => {
                 words = why;
                 break;

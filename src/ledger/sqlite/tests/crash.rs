@@ -86,7 +86,7 @@ async fn burn_for_ever(ledger: &SqliteLedger) {
             let tag = format!("web:{life}.{pusher}.{number}");
             sealed(ledger, &tag, &tag, 1).await;
             if pusher == 0 {
-                assert!(ledger.burn(&key(&tag), &digest(&tag), at(2)).await.expect("burnt"));
+                assert!(ledger.burn(&key(&tag), &digest(&tag), &at(2).into()).await.expect("burnt"));
                 println!("burnt {tag}");
             }
         }

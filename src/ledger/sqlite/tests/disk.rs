@@ -23,7 +23,8 @@ async fn fill(ledger: &SqliteLedger) -> Vec<String> {
         let tags: Vec<String> = (0..50).map(|number| format!("web:{round}.{number}")).collect();
         let digest = digest("a");
         let keys: Vec<TagKey> = tags.iter().map(|tag| key(tag)).collect();
-        let claims = keys.iter().map(|key| ledger.claim(key, &digest, AttemptId::random(), at(1)));
+        let note = at(1).into();
+        let claims = keys.iter().map(|key| ledger.claim(key, &digest, AttemptId::random(), &note));
         let mut is_full = false;
         for (tag, answer) in tags.into_iter().zip(join_all(claims).await) {
             match answer {
@@ -129,7 +130,8 @@ async fn a_failed_commit_answers_the_whole_batch_and_the_writer_goes_on() {
     });
     let free = key("web:1.0.0");
     let digest = digest("a");
-    let claiming = || ledger.claim(&free, &digest, AttemptId::random(), at(1));
+    let note = at(1).into();
+    let claiming = || ledger.claim(&free, &digest, AttemptId::random(), &note);
     let mut batch = Box::pin(async { tokio::join!(biased; claiming(), poison, claiming()) });
     assert!(poll_immediate(&mut batch).await.is_none());
     let commits = ledger.commits();
@@ -155,7 +157,8 @@ async fn a_transaction_that_sqlite_gave_up_answers_the_whole_batch() {
         Err::<(), _>(LedgerError::Unavailable("disk I/O error".to_owned()))
     });
     let (key, digest) = (key("web:1.0.0"), digest("a"));
-    let claiming = || ledger.claim(&key, &digest, AttemptId::random(), at(1));
+    let note = at(1).into();
+    let claiming = || ledger.claim(&key, &digest, AttemptId::random(), &note);
     let mut batch = Box::pin(async { tokio::join!(biased; claiming(), give_up, claiming()) });
     assert!(poll_immediate(&mut batch).await.is_none());
     let_go.send(()).expect("the writer waits");

@@ -1,5 +1,6 @@
 //! The database itself refuses what may never change.
 
+use crate::ledger::suite::lift;
 use super::*;
 
 async fn one_of_each(place: &Place) {
@@ -7,9 +8,9 @@ async fn one_of_each(place: &Place) {
     let _open = granted(&ledger, "web:open", "a", 1).await;
     sealed(&ledger, "web:sealed", "a", 1).await;
     sealed(&ledger, "web:burnt", "a", 1).await;
-    assert!(ledger.burn(&key("web:burnt"), &digest("a"), at(2)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:burnt"), &digest("a"), &at(2).into()).await.expect("burnt"));
     sealed(&ledger, "web:lifted", "a", 1).await;
-    assert!(ledger.lift(&key("web:lifted"), at(2)).await.expect("lifted"));
+    assert!(lift(&ledger, "web:lifted", 2).await);
     let _released = granted(&ledger, "web:released", "a", 1).await;
     ledger.release(&key("web:released"), "ann", "gone", at(2)).await.expect("an answer").expect("released");
 }
@@ -74,12 +75,12 @@ async fn no_attempt_outlives_the_open_state() {
         let _left = granted(&ledger, tag, "a", 3).await;
     }
     let confirming = granted(&ledger, "web:1", "a", 3).await;
-    ledger.confirm(confirming, at(4)).await.expect("sealed");
+    ledger.confirm(confirming, &at(4).into()).await.expect("sealed");
     let yielding = granted(&ledger, "web:2", "a", 3).await;
-    ledger.yield_to(yielding, &digest("b"), at(4)).await.expect("sealed");
-    ledger.adopt(&key("web:3"), &digest("a"), at(4)).await.expect("sealed");
-    assert!(ledger.burn(&key("web:4"), &digest("a"), at(4)).await.expect("burnt"));
-    assert!(ledger.lift(&key("web:5"), at(4)).await.expect("lifted"));
+    ledger.yield_to(yielding, &digest("b"), &at(4).into()).await.expect("sealed");
+    ledger.adopt(&key("web:3"), &digest("a"), &at(4).into()).await.expect("sealed");
+    assert!(ledger.burn(&key("web:4"), &digest("a"), &at(4).into()).await.expect("burnt"));
+    assert!(lift(&ledger, "web:5", 4).await);
 
     let of_others = "SELECT count(*) FROM attempts WHERE tag <> 'open'";
     let left: i64 = place.raw().query_row(of_others, [], |row| row.get(0)).expect("a count");

@@ -51,7 +51,7 @@ async fn an_older_copy_is_refused_until_it_is_accepted() {
     with(&place, &["web:1.0.0"]).await;
     copy(&place.file(), &backup.file());
     let ledger = place.ledger();
-    assert!(ledger.burn(&key("web:1.0.0"), &digest("web:1.0.0"), at(2)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:1.0.0"), &digest("web:1.0.0"), &at(2).into()).await.expect("burnt"));
     drop(ledger);
     copy(&backup.file(), &place.file());
 
@@ -131,7 +131,7 @@ async fn a_missing_log_is_noticed() {
     let place = Place::new();
     let ledger = place.ledger();
     sealed(&ledger, "web:1.0.0", "a", 1).await;
-    assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), at(2)).await.expect("burnt"));
+    assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), &at(2).into()).await.expect("burnt"));
     let crashed = Place::new();
     copy(&place.file(), &crashed.file());
     copy(&place.witness(), &crashed.witness());
@@ -188,7 +188,7 @@ async fn what_only_the_ledger_can_tell_is_witnessed_before_it_is_answered() {
     for number in 0..5 {
         let (burnt, released) = (format!("web:1.0.{number}"), format!("web:2.0.{number}"));
         sealed(&ledger, &burnt, "a", 1).await;
-        assert!(ledger.burn(&key(&burnt), &digest("a"), at(2)).await.expect("burnt"));
+        assert!(ledger.burn(&key(&burnt), &digest("a"), &at(2).into()).await.expect("burnt"));
         let (known, standing) = place.heads();
         assert_eq!(known, standing);
         let _open = granted(&ledger, &released, "a", 3).await;
@@ -210,16 +210,16 @@ async fn what_cannot_be_witnessed_is_not_written_until_it_can() {
     sealed(&ledger, "web:1.0.0", "a", 1).await;
 
     fs::remove_dir_all(disk).expect("the disk is gone");
-    let burnt = ledger.burn(&key("web:1.0.0"), &digest("a"), at(2)).await.expect_err("not witnessed").to_string();
+    let burnt = ledger.burn(&key("web:1.0.0"), &digest("a"), &at(2).into()).await.expect_err("not witnessed").to_string();
     assert!(burnt.contains("cannot be written"), "{burnt}");
-    let claimed = ledger.claim(&key("web:2.0.0"), &digest("a"), AttemptId::random(), at(3)).await;
+    let claimed = ledger.claim(&key("web:2.0.0"), &digest("a"), AttemptId::random(), &at(3).into()).await;
     assert!(matches!(claimed, Err(LedgerError::Unavailable(_))), "{claimed:?}");
     assert!(ledger.ping().await.is_err(), "it is not ready");
     assert_eq!(ledger.lookup(&key("web:2.0.0")).await.expect("reads go on"), None);
 
     fs::create_dir(disk).expect("the disk is back");
     sealed(&ledger, "web:2.0.0", "b", 4).await;
-    assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), at(5)).await.expect("burnt"), "said again");
+    assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), &at(5).into()).await.expect("burnt"), "said again");
     ledger.ping().await.expect("ready");
     assert!(!place.witness().exists());
     drop(ledger);
@@ -233,7 +233,7 @@ async fn a_file_that_is_replaced_while_it_is_open_takes_no_write() {
     sealed(&ledger, "web:1.0.0", "a", 1).await;
     with(&other, &["web:9.0.0"]).await;
     fs::rename(place.file(), place.0.path().join("aside.db")).expect("moved");
-    let claim = async || ledger.claim(&key("web:2.0.0"), &digest("a"), AttemptId::random(), at(2)).await;
+    let claim = async || ledger.claim(&key("web:2.0.0"), &digest("a"), AttemptId::random(), &at(2).into()).await;
     let gone = claim().await.expect_err("moved away").to_string();
     assert!(gone.contains("was replaced, moved or restored while this process has it open"), "{gone}");
     copy(&other.file(), &place.file());
