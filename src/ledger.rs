@@ -262,7 +262,9 @@ pub trait Ledger: Log + Send + Sync + fmt::Debug {
     /// The registry carried the change out: ends it, and writes the event with its
     /// `outcome`, [`Outcome::Moved`], [`Outcome::Warned`] or [`Outcome::Deleted`]; of a
     /// move to what the tag means already, [`Outcome::Repeated`] in place of `Moved`.
-    /// Writes it as well where somebody else has settled the change meanwhile.
+    /// Writes it as well where somebody else has settled the change meanwhile. Where
+    /// another change of the tag ran at the same time, this one stays open until somebody
+    /// has looked at the registry and settles it.
     async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError>;
 
     /// Ends a change that certainly was not and will not be carried out.
@@ -272,17 +274,16 @@ pub trait Ledger: Log + Send + Sync + fmt::Debug {
     /// their attempts; those behind `after` only, at most `limit`.
     async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError>;
 
-    /// Ends a change that nobody came back to, by what the registry shows now. Its event
+    /// Ends a change that is open, by what the registry shows now. Unless it is told, its event
     /// has the words of who began it: [`Outcome::Moved`], [`Outcome::Repeated`] or
     /// [`Outcome::Deleted`] where the registry shows what it was to bring about, and
-    /// [`Outcome::Unknown`] where not; then what is shown is observed as well, if the log
-    /// does not say it yet ([`Outcome::Seen`], [`Outcome::Adopted`]). False, with nothing changed, where it was ended before.
+    /// [`Outcome::Unknown`] where not. Then what is shown is observed. False, with nothing changed, where it was ended before.
     async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError>;
 
     /// Writes down what the registry shows of a tag that moves, if the log says anything
     /// else: [`Outcome::Adopted`] where it says nothing, [`Outcome::Seen`] where it says
-    /// another digest, and nothing where an open change of the tag may be about to say
-    /// it. Returns whether an event was written.
+    /// another digest, and nothing where a change of the tag that is not told may be about
+    /// to say it. Returns whether an event was written.
     async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError>;
 
     /// Writes down events that change what no tag means, such as refusals, in one step.

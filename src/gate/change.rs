@@ -72,24 +72,32 @@ impl Gate {
         let note = self.note(caller, &key, content);
         let completing = self.ledger.complete(change, outcome, &note);
         let Completed { overlapped, others, .. } = self.metrics.ledger("complete", completing).await?;
-        if overlapped || !others.is_empty() {
-            self.look_again(caller, &key, &others).await?;
+        match overlapped {
+            Some(own) => self.look_again(caller, &key, Some(own), &others).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Changes of one tag ran at once, and only the registry knows which came last.
-    pub(super) async fn look_again(&self, caller: &Caller, key: &TagKey, others: &[OpenChange]) -> Result<(), LedgerError> {
+    /// Looks, and ends `own`, and those of `others` that nobody can come back to.
+    pub(super) async fn look_again(
+        &self,
+        caller: &Caller,
+        key: &TagKey,
+        own: Option<OpenChange>,
+        others: &[OpenChange],
+    ) -> Result<(), LedgerError> {
         let found = match self.pointer(caller, key, Trust::OrService).await {
             Ok(found) => found,
             Err(refusal) => {
                 let (request, cause) = (&caller.request_id, refusal.cause());
-                tracing::warn!(request, tag = %key, cause, "which of two changes of a tag came last could not be seen; an audit tells");
+                tracing::warn!(request, tag = %key, cause, "which of two changes of a tag came last could not be seen; it is looked at later");
                 return Ok(());
             }
         };
         let now = self.clock.now();
-        for change in others.iter().filter(|change| now.duration_since(change.note.at) > LONGEST) {
+        let old = others.iter().filter(|change| now.duration_since(change.note.at) > LONGEST);
+        for change in old.chain(&own) {
             self.settle_change(caller, change, found.as_ref()).await?;
         }
         let note = self.note(caller, key, None);

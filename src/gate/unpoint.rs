@@ -66,7 +66,7 @@ impl Gate {
             self.end(caller, change, None, &deleted, Outcome::Deleted).await;
         }
         for key in self.moving_tags_on(repository, digest).await?.iter().filter(|key| !tags.contains(key)) {
-            self.look_again(caller, key, &[]).await?;
+            self.look_again(caller, key, None, &[]).await?;
         }
         Ok(deleted?)
     }

@@ -46,11 +46,12 @@ pub struct Begun {
 #[derive(PartialEq, Eq, Debug)]
 pub struct Completed {
     pub entry: Entry,
-    /// Whether another change of the tag ended while this one ran: then only the registry
-    /// knows which of the two came last.
-    pub overlapped: bool,
-    /// Changes of the tag that are open still.
+    /// Other changes of the tag that nobody has ended.
     pub others: Vec<OpenChange>,
+    /// This change, where another one of the tag ran at the same time: then only the
+    /// registry knows which came last. It stays open until somebody has looked, and
+    /// settles it.
+    pub overlapped: Option<OpenChange>,
 }
 
 /// A change whose end nobody has written down.
@@ -62,6 +63,8 @@ pub struct OpenChange {
     pub attempt: AttemptId,
     /// Who began it, and when.
     pub note: Note,
+    /// Whether its event is written, and only a look is due.
+    pub is_told: bool,
 }
 
 impl OpenChange {

@@ -235,7 +235,7 @@ impl Ledger for MemoryLedger {
         let mut books = self.books();
         let lifted = books.lift(key);
         let after = books.meaning_of(key, None).map_or(0, |entry| entry.number);
-        let open = OpenChange { key: key.clone(), to: to.cloned(), attempt, note: note.clone() };
+        let open = OpenChange { key: key.clone(), to: to.cloned(), attempt, note: note.clone(), is_told: false };
         books.changes.insert((key.clone(), attempt), open);
         Ok(Begun { change: Change { key: key.clone(), to: to.cloned(), attempt, after }, lifted })
     }
@@ -245,12 +245,17 @@ impl Ledger for MemoryLedger {
         let Change { key, to, attempt, after } = change;
         books.changes.remove(&(key.clone(), attempt));
         let before = books.meaning_of(&key, None);
-        let overlapped = before.as_ref().map_or(0, |entry| entry.number) != after;
+        let others = books.untold_changes_of(&key);
+        let has_overlapped = !others.is_empty() || before.as_ref().map_or(0, |entry| entry.number) != after;
         let meant = before.and_then(|entry| entry.event.digest);
         let action = if to.is_some() { Action::Push } else { Action::Delete };
         let outcome = if outcome == Outcome::Moved && meant == to { Outcome::Repeated } else { outcome };
         let entry = books.write(Event::of(&self.registry, &key, action, outcome, note).with(to.as_ref(), meant.as_ref()));
-        let others = books.changes_of(&key);
+        let told = OpenChange { key: key.clone(), to, attempt, note: note.clone(), is_told: true };
+        let overlapped = has_overlapped.then_some(told);
+        if let Some(change) = &overlapped {
+            books.changes.insert((key, attempt), change.clone());
+        }
         Ok(Completed { entry, overlapped, others })
     }
 
@@ -267,9 +272,11 @@ impl Ledger for MemoryLedger {
 
     async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
         let mut books = self.books();
-        let OpenChange { key, to, attempt, note: begun } = change;
-        if books.changes.remove(&(key.clone(), *attempt)).is_none() {
-            return Ok(false);
+        let OpenChange { key, to, attempt, note: begun, .. } = change;
+        let Some(standing) = books.changes.remove(&(key.clone(), *attempt)) else { return Ok(false) };
+        if standing.is_told {
+            books.see(&self.registry, key, found, note);
+            return Ok(true);
         }
         let meant = books.meaning_of(key, None).and_then(|entry| entry.event.digest);
         let (action, outcome) = change.settled(found, meant.as_ref());
@@ -281,7 +288,7 @@ impl Ledger for MemoryLedger {
 
     async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
         let mut books = self.books();
-        Ok(books.changes_of(key).is_empty() && books.see(&self.registry, key, found, note))
+        Ok(books.see(&self.registry, key, found, note))
     }
 
     async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {

@@ -10,6 +10,7 @@ use std::thread;
 use futures_util::FutureExt;
 use tempfile::TempDir;
 
+use super::plan::REGISTRY;
 use crate::ledger::Ledger;
 use crate::ledger::memory::MemoryLedger;
 use crate::ledger::sqlite::SqliteLedger;
@@ -44,7 +45,7 @@ impl std::fmt::Debug for DoJob {
 
 impl Engine {
     pub fn memory() -> Self {
-        Self::Memory(MemoryLedger::new())
+        Self::Memory(MemoryLedger::of(REGISTRY))
     }
 
     pub fn sqlite() -> Self {
@@ -92,7 +93,7 @@ fn wait(work: &Mutex<Sender<Work>>, what: impl FnOnce(Sender<()>) -> Work) {
 
 fn keep(file: &Path, todo: &Receiver<Work>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let open = || Some(Arc::new(SqliteLedger::open(file, "default").expect("the ledger opens")));
+    let open = || Some(Arc::new(SqliteLedger::open(file, REGISTRY).expect("the ledger opens")));
     let mut ledger = open();
     while let Ok(work) = todo.recv() {
         match work {

@@ -41,15 +41,16 @@ impl Books {
         self.entries().filter(is_of).max_by_key(|entry| (entry.event.at, entry.number))
     }
 
-    pub(super) fn changes_of(&self, key: &TagKey) -> Vec<OpenChange> {
-        self.changes.values().filter(|change| change.key == *key).cloned().collect()
+    pub(super) fn untold_changes_of(&self, key: &TagKey) -> Vec<OpenChange> {
+        self.changes.values().filter(|change| change.key == *key && !change.is_told).cloned().collect()
     }
 
-    /// Writes down what the registry shows, if the log says anything else.
+    /// Writes down what the registry shows, if the log says anything else and no change is
+    /// about to say it.
     pub(super) fn see(&mut self, registry: &str, key: &TagKey, found: Option<&Digest>, note: &Note) -> bool {
         let before = self.meaning_of(key, None);
         let meant = before.as_ref().and_then(|entry| entry.event.digest.clone());
-        if meant.as_ref() == found {
+        if meant.as_ref() == found || !self.untold_changes_of(key).is_empty() {
             return false;
         }
         let (action, outcome) =
@@ -130,13 +131,13 @@ impl Log for MemoryLedger {
 
     async fn counts(&self, since: Timestamp, until: Timestamp, step: u64) -> Result<Vec<Count>, LedgerError> {
         let step = i64::try_from(step.max(1)).unwrap_or(i64::MAX);
-        let mut counts: BTreeMap<(i64, Outcome), u64> = BTreeMap::new();
+        let mut counts: BTreeMap<(i64, &str), (Outcome, u64)> = BTreeMap::new();
         for event in self.books().events.iter().filter(|event| event.at >= since && event.at < until) {
             let number = (event.at.as_millisecond() - since.as_millisecond()) / step;
-            *counts.entry((number, event.outcome)).or_default() += 1;
+            counts.entry((number, event.outcome.as_str())).or_insert((event.outcome, 0)).1 += 1;
         }
         let start = |number: i64| Timestamp::from_millisecond(since.as_millisecond() + number * step).unwrap_or(since);
-        Ok(counts.into_iter().map(|((number, outcome), events)| Count { at: start(number), outcome, events }).collect())
+        Ok(counts.into_iter().map(|((number, _), (outcome, events))| Count { at: start(number), outcome, events }).collect())
     }
 
     async fn plant(&self) -> Result<u64, LedgerError> {

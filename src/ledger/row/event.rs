@@ -122,12 +122,12 @@ pub(in crate::ledger) fn open_change(
     registry: &str,
     (repository, tag): (&str, &str),
     attempt: [u8; 16],
-    to: Option<&str>,
+    (to, is_told): (Option<&str>, bool),
     note: NoteRow,
 ) -> Result<OpenChange, LedgerError> {
     let name = format!("the open change of {repository}:{tag}");
     let place = Place { registry, row: &name };
     let key = TagKey { repository: place.repository(repository)?, tag: place.tag(tag)? };
     let to = to.map(|text| place.digest(text)).transpose()?;
-    Ok(OpenChange { key, to, attempt: AttemptId::from_bytes(attempt), note: note.read(&place)? })
+    Ok(OpenChange { key, to, attempt: AttemptId::from_bytes(attempt), note: note.read(&place)?, is_told })
 }

@@ -56,13 +56,14 @@ CREATE TABLE notes (
 ) STRICT, WITHOUT ROWID;
 
 -- Changes of tags that move: written down before they are sent. A digest of NULL is a
--- delete.
+-- delete. One that is told has its event, and only a look at the registry is due.
 CREATE TABLE changes (
     registry   TEXT NOT NULL,
     repository TEXT NOT NULL,
     tag        TEXT NOT NULL,
     attempt    BLOB NOT NULL CHECK (length(attempt) = 16),
     digest     TEXT,
+    told       INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)),
     at         INTEGER NOT NULL,
     media_type TEXT,
     size       INTEGER,

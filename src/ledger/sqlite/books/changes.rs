@@ -10,16 +10,16 @@ use crate::ledger::row::event::{NoteRow, note_columns, open_change};
 use crate::ledger::{Begun, Change, Completed, LedgerError, Note, OpenChange, TagKey};
 use crate::oci::Digest;
 
-const BEGIN: &str = concat!(
-    "INSERT INTO changes (registry, repository, tag, attempt, digest, ",
+const KEEP: &str = concat!(
+    "INSERT INTO changes (registry, repository, tag, attempt, digest, told, ",
     note_columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING"
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING"
 );
 const END: &str = "DELETE FROM changes WHERE registry = ?1 AND repository = ?2 AND tag = ?3 AND attempt = ?4";
 
 macro_rules! change_columns {
     () => {
-        concat!("repository, tag, attempt, digest, ", note_columns!())
+        concat!("repository, tag, attempt, digest, told, ", note_columns!())
     };
 }
 
@@ -44,26 +44,28 @@ impl Books<'_> {
     ) -> Result<Begun, LedgerError> {
         let lifted = self.lift(&key, note.at)?;
         let after = self.meaning(&key, None)?.map_or(0, |entry| entry.number);
-        let row = NoteRow::of(note);
-        let parameters = params![
-            self.registry, key.repository.as_str(), key.tag.as_str(), attempt.as_bytes(), to.as_ref().map(Digest::as_str), row.at,
-            row.media_type, row.size, row.who, row.client, row.rule, row.request, row.detail
-        ];
-        self.change(BEGIN, parameters)?;
+        let open = OpenChange { key: key.clone(), to: to.clone(), attempt, note: note.clone(), is_told: false };
+        self.keep_change(&open)?;
         Ok(Begun { change: Change { key, to, attempt, after }, lifted })
     }
 
     pub(in crate::ledger::sqlite) fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
         let Change { key, to, attempt, after } = change;
-        self.end_change(&key, attempt)?;
         let before = self.meaning(&key, None)?;
-        let overlapped = before.as_ref().map_or(0, |entry| entry.number) != after;
+        self.end_change(&key, attempt)?;
+        let others: Vec<OpenChange> = self.changes_of(&key)?.into_iter().filter(|change| !change.is_told).collect();
+        let has_overlapped = !others.is_empty() || before.as_ref().map_or(0, |entry| entry.number) != after;
         let meant = before.as_ref().and_then(|entry| entry.event.digest.clone());
         let action = if to.is_some() { Action::Push } else { Action::Delete };
         let outcome = if outcome == Outcome::Moved && meant == to { Outcome::Repeated } else { outcome };
         let event = self.event(&key, action, outcome, note).with(to.as_ref(), meant.as_ref());
         let entry = self.write_after(event, before)?;
-        Ok(Completed { entry, overlapped, others: self.changes_of(&key)? })
+        let told = OpenChange { key, to, attempt, note: note.clone(), is_told: true };
+        let overlapped = has_overlapped.then_some(told);
+        if let Some(change) = &overlapped {
+            self.keep_change(change)?;
+        }
+        Ok(Completed { entry, overlapped, others })
     }
 
     pub(in crate::ledger::sqlite) fn abandon(&self, change: &Change) -> Result<(), LedgerError> {
@@ -94,9 +96,14 @@ impl Books<'_> {
         found: Option<&Digest>,
         note: &Note,
     ) -> Result<bool, LedgerError> {
-        let OpenChange { key, to, attempt, note: begun } = change;
-        if !self.end_change(key, *attempt)? {
+        let OpenChange { key, to, attempt, note: begun, .. } = change;
+        let Some(standing) = self.changes_of(key)?.into_iter().find(|standing| standing.attempt == *attempt) else {
             return Ok(false);
+        };
+        self.end_change(key, *attempt)?;
+        if standing.is_told {
+            self.see(key, found, note)?;
+            return Ok(true);
         }
         let before = self.meaning(key, None)?;
         let meant = before.as_ref().and_then(|entry| entry.event.digest.clone());
@@ -109,14 +116,15 @@ impl Books<'_> {
     }
 
     pub(in crate::ledger::sqlite) fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        Ok(self.changes_of(key)?.is_empty() && self.see(key, found, note)?)
+        self.see(key, found, note)
     }
 
-    /// Writes down what the registry shows, if the log says anything else.
+    /// Writes down what the registry shows, if the log says anything else and no change is
+    /// about to say it.
     fn see(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
         let before = self.meaning(key, None)?;
         let meant = before.as_ref().and_then(|entry| entry.event.digest.clone());
-        if meant.as_ref() == found {
+        if meant.as_ref() == found || self.changes_of(key)?.iter().any(|change| !change.is_told) {
             return Ok(false);
         }
         let (action, outcome) =
@@ -124,6 +132,16 @@ impl Books<'_> {
         let event = self.event(key, action, outcome, note).with(found, meant.as_ref());
         self.write_after(event, before)?;
         Ok(true)
+    }
+
+    fn keep_change(&self, change: &OpenChange) -> Result<(), LedgerError> {
+        let OpenChange { key, to, attempt, note, is_told } = change;
+        let row = NoteRow::of(note);
+        let parameters = params![
+            self.registry, key.repository.as_str(), key.tag.as_str(), attempt.as_bytes(), to.as_ref().map(Digest::as_str), is_told,
+            row.at, row.media_type, row.size, row.who, row.client, row.rule, row.request, row.detail
+        ];
+        self.change(KEEP, parameters).map(|_| ())
     }
 
     fn end_change(&self, key: &TagKey, attempt: AttemptId) -> Result<bool, LedgerError> {
@@ -142,9 +160,9 @@ impl Books<'_> {
     }
 
     fn open_change(&self, row: &Row<'_>) -> Result<OpenChange, LedgerError> {
-        let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, note_row(row, 4)?)))();
-        let (repository, tag, attempt, to, note): (String, String, [u8; 16], Option<String>, NoteRow) =
+        let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, note_row(row, 5)?)))();
+        let (repository, tag, attempt, to, told, note): (String, String, [u8; 16], Option<String>, bool, NoteRow) =
             columns.map_err(|error: rusqlite::Error| self.corrupt(&"an open change", &error))?;
-        open_change(self.registry, (&repository, &tag), attempt, to.as_deref(), note)
+        open_change(self.registry, (&repository, &tag), attempt, (to.as_deref(), told), note)
     }
 }
