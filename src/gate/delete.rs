@@ -269,11 +269,19 @@ impl Gate {
     }
 
     /// The tag itself is gone from the registry, so it is burnt whatever it means by
-    /// now: what was open before the delete may have been finished with other bytes.
+    /// now: what was open before the delete may have been finished with other bytes, or
+    /// withdrawn, and then there is no row to burn until it is entered.
     async fn burn_tag(&self, caller: &Caller, key: &TagKey, verdict: &Verdict, seen: Record) -> Result<(), Refusal> {
+        let digest = seen.digest.clone();
         let mut standing = Some(seen);
         for _ in 0..4 {
-            let Some(record) = standing else { return Ok(()) };
+            let record = match standing {
+                Some(record) => record,
+                None => {
+                    let note = self.note(caller, key, None);
+                    self.metrics.ledger("adopt", self.ledger.adopt(key, &digest, &note)).await?
+                }
+            };
             if self.burn(caller, key, verdict, &record).await? {
                 return Ok(());
             }

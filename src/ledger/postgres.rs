@@ -8,13 +8,16 @@
 mod accept;
 mod address;
 mod bulk;
+mod changes;
 mod connection;
 mod epochs;
+mod events;
 mod heads;
 mod log;
 mod migrate;
 mod open;
 mod pool;
+mod questions;
 mod retry;
 mod statements;
 #[cfg(test)]
@@ -23,6 +26,7 @@ pub(in crate::ledger) mod server;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tree;
 mod trust;
 
 use std::fmt;
@@ -88,6 +92,40 @@ impl Drop for Witnessed {
     }
 }
 
+/// Tries `attempt`, a block, again as long as it may be and the time allows.
+macro_rules! in_time {
+    ($ledger:ident, $attempt:expr) => {
+        $ledger.within(async { retried!($ledger.timeout, $attempt) }).await
+    };
+}
+
+/// Runs an operation in a transaction; its result counts once that is committed.
+/// Whoever stops waiting leaves the outcome unknown.
+macro_rules! write {
+    ($ledger:ident, $operation:ident($($argument:expr),*)) => {
+        in_time!($ledger, {
+            let session = $ledger.begin().await?;
+            let done = $ledger.books(&session).$operation($($argument),*).await;
+            let ended = end(session, done).await;
+            $ledger.touch();
+            ended
+        })
+    };
+}
+
+/// Runs an operation that is one statement and changes nothing.
+macro_rules! read {
+    ($ledger:ident, $operation:ident($($argument:expr),*)) => {
+        in_time!($ledger, {
+            let session = $ledger.begin_read().await?;
+            let done = $ledger.books(&session).$operation($($argument),*).await;
+            end_read(session, done)
+        })
+    };
+}
+
+use {in_time, read, write};
+
 impl PostgresLedger {
     /// Connects, brings the schema to this version, and says what may lose commits.
     /// There is no witness: the database is taken as it is.
@@ -104,6 +142,11 @@ impl PostgresLedger {
         let keeping = tokio::spawn(async move { ours.keep(&its_pool).await });
         let witnessed = Some(Witnessed { epochs, keeping });
         Ok(Self { registry: Arc::from(registry), pool, timeout: settings.timeout, witnessed })
+    }
+
+    /// Makes leaves of the log's tree of everything that was committed before.
+    async fn plant_waiting(&self) -> Result<(), LedgerError> {
+        in_time!(self, tree::plant_all(&self.pool).await)
     }
 
     fn epochs(&self) -> Option<&Epochs> {
@@ -192,38 +235,6 @@ fn end_read<T>(mut session: Session, done: Result<T, Failure>) -> Result<T, Fail
     }
 }
 
-/// Tries `attempt`, a block, again as long as it may be and the time allows.
-macro_rules! in_time {
-    ($ledger:ident, $attempt:expr) => {
-        $ledger.within(async { retried!($ledger.timeout, $attempt) }).await
-    };
-}
-
-/// Runs an operation in a transaction; its result counts once that is committed.
-/// Whoever stops waiting leaves the outcome unknown.
-macro_rules! write {
-    ($ledger:ident, $operation:ident($($argument:expr),*)) => {
-        in_time!($ledger, {
-            let session = $ledger.begin().await?;
-            let done = $ledger.books(&session).$operation($($argument),*).await;
-            let ended = end(session, done).await;
-            $ledger.touch();
-            ended
-        })
-    };
-}
-
-/// Runs an operation that is one statement and changes nothing.
-macro_rules! read {
-    ($ledger:ident, $operation:ident($($argument:expr),*)) => {
-        in_time!($ledger, {
-            let session = $ledger.begin_read().await?;
-            let done = $ledger.books(&session).$operation($($argument),*).await;
-            end_read(session, done)
-        })
-    };
-}
-
 #[async_trait]
 impl Ledger for PostgresLedger {
     async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError> {
@@ -235,8 +246,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Result<Claimed, LedgerError> {
-        let now = note.at;
-        write!(self, claim(key, digest, attempt, now))
+        write!(self, claim(key, digest, attempt, note))
     }
 
     async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Result<Option<Claim>, LedgerError> {
@@ -244,8 +254,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn confirm(&self, claim: Claim, note: &Note) -> Result<Record, LedgerError> {
-        let now = note.at;
-        write!(self, confirm(&claim, now))
+        write!(self, confirm(&claim, note))
     }
 
     async fn withdraw(&self, claim: Claim) -> Result<(), LedgerError> {
@@ -253,50 +262,47 @@ impl Ledger for PostgresLedger {
     }
 
     async fn yield_to(&self, claim: Claim, found: &Digest, note: &Note) -> Result<Record, LedgerError> {
-        let now = note.at;
-        write!(self, yield_to(&claim, found, now))
+        write!(self, yield_to(&claim, found, note))
     }
 
     async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<Record, LedgerError> {
-        let now = note.at;
-        write!(self, adopt(key, digest, now))
+        write!(self, adopt(key, digest, note))
     }
 
     async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Result<bool, LedgerError> {
-        let now = note.at;
-        let is_burnt = write!(self, burn(key, digest, now))?;
+        let is_burnt = write!(self, burn(key, digest, note))?;
         if is_burnt {
             self.witness().await?;
         }
         Ok(is_burnt)
     }
 
-    async fn begin(&self, _key: &TagKey, _to: Option<&Digest>, _attempt: AttemptId, _note: &Note) -> Result<Begun, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Result<Begun, LedgerError> {
+        write!(self, begin(key, to, attempt, note))
     }
 
-    async fn complete(&self, _change: Change, _outcome: Outcome, _note: &Note) -> Result<Completed, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
+        write!(self, complete(&change, outcome, note))
     }
 
-    async fn abandon(&self, _change: Change) -> Result<(), LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn abandon(&self, change: Change) -> Result<(), LedgerError> {
+        write!(self, abandon(&change))
     }
 
-    async fn open_changes(&self, _after: Option<&OpenChange>, _limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError> {
+        read!(self, open_changes(after, limit))
     }
 
-    async fn settle(&self, _change: &OpenChange, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        write!(self, settle(change, found, note))
     }
 
-    async fn observe(&self, _key: &TagKey, _found: Option<&Digest>, _note: &Note) -> Result<bool, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+        write!(self, observe(key, found, note))
     }
 
-    async fn record(&self, _events: &[Event]) -> Result<(), LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {
+        write!(self, write_all(events))
     }
 
     async fn count_open(&self) -> Result<u64, LedgerError> {

@@ -14,7 +14,7 @@ use crate::oci::{Digest, RepositoryName, Tag};
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) registry: &'a str,
-    pub(super) row: &'a dyn Display,
+    pub(super) row: &'a (dyn Display + Sync),
 }
 
 impl Place<'_> {

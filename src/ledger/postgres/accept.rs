@@ -41,7 +41,7 @@ impl PostgresLedger {
 async fn write_down(connection: &Connection, registry: &str, acts: impl Iterator<Item = Act>) -> Result<Heads, Failure> {
     heads::enter(connection, registry).await?;
     for act in acts {
-        Books { connection, registry }.write_down(&act).await?;
+        Books { connection, registry }.write_down(&act, None).await?;
     }
     let standing = heads::standing(connection, None).await?;
     let again = || LedgerError::Unavailable("another replica was faster; say it again".to_owned());

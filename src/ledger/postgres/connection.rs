@@ -33,6 +33,15 @@ pub(super) const WEAK_COMMITS: [&str; 3] = ["off", "local", "remote_write"];
 /// A value with its type, so that no statement needs a round trip to be prepared.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
+/// Values with the types that the columns have.
+macro_rules! given {
+    ($($value:expr => $kind:ident),* $(,)?) => {
+        [$((&$value as &(dyn tokio_postgres::types::ToSql + Sync), tokio_postgres::types::Type::$kind)),*]
+    };
+}
+
+pub(super) use given;
+
 /// Why there is no connection: what each host said, in the order of the URL.
 #[derive(Debug, Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

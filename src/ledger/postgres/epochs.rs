@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::heads;
 use super::pool::{Pool, Session};
 use super::retry::Failure;
+use super::tree;
 use crate::failpoint::failpoint;
 use crate::ledger::LedgerError;
 use crate::ledger::witness::{Heads, Keeper, Witness, compare};
@@ -70,7 +71,10 @@ impl Epochs {
         loop {
             self.changed.notified().await;
             match self.advance(pool).await {
-                Ok(()) => is_told = false,
+                Ok(()) => {
+                    is_told = false;
+                    plant(pool).await;
+                }
                 Err(failure) => {
                     if !is_told {
                         is_told = true;
@@ -169,5 +173,13 @@ impl Epochs {
         }
         session.commit().await?;
         Ok(Some(heads))
+    }
+}
+
+/// The leaves of the log's tree follow the heads. Whoever asks for the tree plants too.
+async fn plant(pool: &Pool) {
+    if let Err(failure) = tree::plant_all(pool).await {
+        let cause = LedgerError::from(failure).to_string();
+        tracing::warn!(cause, "events could not be made leaves of the log's tree; it is tried again");
     }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::PostgresLedger;
+use super::{PostgresLedger, end, end_read, in_time, read, retried, write};
 use crate::clock::AttemptId;
 use crate::ledger::event::Entry;
 use crate::ledger::log::{Count, Filter, Leaf, Span};
@@ -13,59 +13,60 @@ use crate::oci::{Digest, RepositoryName, Tag};
 
 #[async_trait]
 impl Log for PostgresLedger {
-    async fn meaning(&self, _key: &TagKey, _at: Option<Timestamp>) -> Result<Option<Entry>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn meaning(&self, key: &TagKey, at: Option<Timestamp>) -> Result<Option<Entry>, LedgerError> {
+        read!(self, meaning(key, at))
     }
 
     async fn meanings(
         &self,
-        _repository: &RepositoryName,
-        _at: Option<Timestamp>,
-        _after: Option<&Tag>,
-        _limit: usize,
+        repository: &RepositoryName,
+        at: Option<Timestamp>,
+        after: Option<&Tag>,
+        limit: usize,
     ) -> Result<Vec<Entry>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+        read!(self, meanings(repository, at, after, limit))
     }
 
-    async fn spans(&self, _digest: &Digest, _limit: usize) -> Result<Vec<Span>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn spans(&self, digest: &Digest, limit: usize) -> Result<Vec<Span>, LedgerError> {
+        read!(self, spans(digest, limit))
     }
 
-    async fn entries(&self, _filter: &Filter, _limit: usize) -> Result<Vec<Entry>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn entries(&self, filter: &Filter, limit: usize) -> Result<Vec<Entry>, LedgerError> {
+        read!(self, entries(filter, limit))
     }
 
-    async fn repositories(&self, _after: Option<&RepositoryName>, _limit: usize) -> Result<Vec<RepositoryName>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn repositories(&self, after: Option<&RepositoryName>, limit: usize) -> Result<Vec<RepositoryName>, LedgerError> {
+        read!(self, repositories(after, limit))
     }
 
-    async fn counts(&self, _since: Timestamp, _until: Timestamp, _step: u64) -> Result<Vec<Count>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn counts(&self, since: Timestamp, until: Timestamp, step: u64) -> Result<Vec<Count>, LedgerError> {
+        read!(self, counts(since, until, step))
     }
 
     async fn plant(&self) -> Result<u64, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+        self.plant_waiting().await?;
+        read!(self, size())
     }
 
-    async fn leaves(&self, _position: u64, _limit: usize) -> Result<Vec<Leaf>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn leaves(&self, position: u64, limit: usize) -> Result<Vec<Leaf>, LedgerError> {
+        read!(self, leaves(position, limit))
     }
 
-    async fn nodes(&self, _level: u32, _index: u64, _limit: usize) -> Result<Vec<Hash>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn nodes(&self, level: u32, index: u64, limit: usize) -> Result<Vec<Hash>, LedgerError> {
+        read!(self, nodes(level, index, limit))
     }
 
     async fn take_turn(
         &self,
-        _name: &str,
-        _holder: AttemptId,
-        _now: Timestamp,
-        _until: Timestamp,
+        name: &str,
+        holder: AttemptId,
+        now: Timestamp,
+        until: Timestamp,
     ) -> Result<Option<u64>, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+        write!(self, take_turn(name, holder, now, until))
     }
 
-    async fn end_turn(&self, _name: &str, _holder: AttemptId, _position: u64) -> Result<bool, LedgerError> {
-        Err(LedgerError::Unavailable("not yet".to_owned()))
+    async fn end_turn(&self, name: &str, holder: AttemptId, position: u64) -> Result<bool, LedgerError> {
+        write!(self, end_turn(name, holder, position))
     }
 }

@@ -16,16 +16,20 @@ use crate::ledger::LedgerError;
 
 /// Forward only, and a released one is never edited.
 const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/postgres/001-tags.sql"), include_str!("../migrations/postgres/002-heads.sql")];
+    &[
+    include_str!("../migrations/postgres/001-tags.sql"),
+    include_str!("../migrations/postgres/002-heads.sql"),
+    include_str!("../migrations/postgres/003-log.sql"),
+];
 
 /// Before the first one. The version is the number of the migration.
 const VERSIONS: &str = "CREATE TABLE pushonce_migrations (version BIGINT PRIMARY KEY)";
 
 const TABLES: &str = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema() \
-     AND table_name IN ('pushonce_migrations', 'tags', 'attempts', 'acts', 'heartbeat', 'heads', 'registries') ORDER BY table_name";
+     AND table_name IN ('pushonce_migrations', 'tags', 'attempts', 'acts', 'heartbeat', 'heads', 'registries', 'events', 'arrivals', 'tree', 'notes', 'changes', 'moving', 'turns') ORDER BY table_name";
 
 /// What the program does to each table; the same list stands in docs/LEDGER.md.
-pub(super) const RIGHTS: [(&str, &[&str]); 7] = [
+pub(super) const RIGHTS: [(&str, &[&str]); 14] = [
     ("pushonce_migrations", &["SELECT"]),
     ("tags", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("attempts", &["SELECT", "INSERT", "DELETE"]),
@@ -33,6 +37,13 @@ pub(super) const RIGHTS: [(&str, &[&str]); 7] = [
     ("heartbeat", &["SELECT", "UPDATE"]),
     ("heads", &["SELECT", "INSERT", "DELETE"]),
     ("registries", &["SELECT", "INSERT"]),
+    ("events", &["SELECT", "INSERT"]),
+    ("arrivals", &["SELECT", "INSERT", "DELETE"]),
+    ("tree", &["SELECT", "INSERT"]),
+    ("notes", &["SELECT", "INSERT", "DELETE"]),
+    ("changes", &["SELECT", "INSERT", "DELETE"]),
+    ("moving", &["SELECT", "INSERT", "UPDATE"]),
+    ("turns", &["SELECT", "INSERT", "UPDATE"]),
 ];
 
 /// How often it is looked again after another replica was met.

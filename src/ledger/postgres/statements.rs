@@ -11,14 +11,15 @@
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
-use super::connection::{Connection, Parameter};
+use super::connection::{Connection, Parameter, given};
 use super::retry::Failure;
 use crate::clock::AttemptId;
 use crate::ledger::row::{self, Place};
-use crate::ledger::{Act, Claim, Claimed, LedgerError, OpenClaim, Record, State, TagKey};
+use crate::ledger::event::{Action, Outcome};
+use crate::ledger::{Act, Claim, Claimed, LedgerError, Note, OpenClaim, Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// The rows of one registry, seen through one connection.
@@ -124,21 +125,14 @@ const LIFT: &str =
 
 const BEAT: &str = "UPDATE heartbeat SET beats = beats + 1 WHERE id = 1";
 
-/// Values with the types that the columns have.
-macro_rules! given {
-    ($($value:expr => $kind:ident),* $(,)?) => {
-        [$((&$value as &(dyn ToSql + Sync), Type::$kind)),*]
-    };
-}
-
-type Outcome<T> = Result<T, Failure>;
+type Done<T> = Result<T, Failure>;
 
 impl Books<'_> {
-    pub(super) async fn lookup(&self, key: &TagKey) -> Outcome<Option<Record>> {
+    pub(super) async fn lookup(&self, key: &TagKey) -> Done<Option<Record>> {
         self.one(LOOKUP, key, &[]).await
     }
 
-    pub(super) async fn records(&self, repository: &RepositoryName) -> Outcome<Vec<(Tag, Record)>> {
+    pub(super) async fn records(&self, repository: &RepositoryName) -> Done<Vec<(Tag, Record)>> {
         let rows = self.connection.rows(RECORDS, &given![self.registry => TEXT, repository.as_str() => TEXT]).await?;
         let place = Place { registry: self.registry, row: repository };
         let mut records = Vec::new();
@@ -152,12 +146,13 @@ impl Books<'_> {
         Ok(records)
     }
 
-    pub(super) async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Outcome<Claimed> {
-        let milliseconds = now.as_millisecond();
+    pub(super) async fn claim(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, note: &Note) -> Done<Claimed> {
+        let milliseconds = note.at.as_millisecond();
         let granted = self.one(CLAIM, key, &given![digest.as_str() => TEXT, milliseconds => INT8]).await?;
         let claim = || Claim { key: key.clone(), digest: digest.clone(), attempt };
         if granted.is_some() {
-            self.change(OPEN_ATTEMPT, key, &given![uuid(attempt) => UUID, milliseconds => INT8]).await?;
+            let parameters = given![uuid(attempt) => UUID, milliseconds => INT8];
+            futures_util::try_join!(self.change(OPEN_ATTEMPT, key, &parameters), self.take_note(key, attempt, note))?;
             return Ok(Claimed::Granted(claim()));
         }
         let standing = self.standing(key).await?;
@@ -167,7 +162,7 @@ impl Books<'_> {
         Ok(Claimed::Taken(standing))
     }
 
-    pub(super) async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Outcome<Option<Claim>> {
+    pub(super) async fn join(&self, key: &TagKey, digest: &Digest, attempt: AttemptId, now: Timestamp) -> Done<Option<Claim>> {
         match self.lock(key).await? {
             Some(standing) if standing.state == State::Open && standing.digest == *digest => {
                 self.change(TOUCH, key, &[]).await?;
@@ -178,21 +173,24 @@ impl Books<'_> {
         }
     }
 
-    pub(super) async fn confirm(&self, claim: &Claim, now: Timestamp) -> Outcome<Record> {
+    pub(super) async fn confirm(&self, claim: &Claim, note: &Note) -> Done<Record> {
         let Claim { key, digest, attempt } = claim;
         let standing = self.lock(key).await?;
-        let parameters = given![digest.as_str() => TEXT, uuid(*attempt) => UUID, now.as_millisecond() => INT8];
+        let parameters = given![digest.as_str() => TEXT, uuid(*attempt) => UUID, note.at.as_millisecond() => INT8];
         if let Some(sealed) = self.one(CONFIRM, key, &parameters).await? {
-            self.change(END_ATTEMPTS, key, &[]).await?;
+            self.seal(key, digest, Some(*attempt), note).await?;
             return Ok(sealed);
         }
         match standing {
-            Some(standing) if standing.state == State::Sealed && standing.digest == *digest => Ok(standing),
+            Some(standing) if standing.state == State::Sealed && standing.digest == *digest => {
+                self.write(self.event(key, Action::Push, Outcome::Repeated, note).with(Some(digest), None)).await?;
+                Ok(standing)
+            }
             _ => Err(lost(claim)),
         }
     }
 
-    pub(super) async fn withdraw(&self, claim: &Claim) -> Outcome<()> {
+    pub(super) async fn withdraw(&self, claim: &Claim) -> Done<()> {
         let Claim { key, digest, attempt } = claim;
         let is_mine = |standing: &Record| standing.state == State::Open && standing.digest == *digest;
         if self.lock(key).await?.as_ref().is_some_and(is_mine)
@@ -204,13 +202,16 @@ impl Books<'_> {
         Ok(())
     }
 
-    pub(super) async fn yield_to(&self, claim: &Claim, found: &Digest, now: Timestamp) -> Outcome<Record> {
+    pub(super) async fn yield_to(&self, claim: &Claim, found: &Digest, note: &Note) -> Done<Record> {
         let Claim { key, digest, attempt } = claim;
         let standing = self.lock(key).await?;
-        let milliseconds = now.as_millisecond();
+        let milliseconds = note.at.as_millisecond();
         let parameters = given![digest.as_str() => TEXT, uuid(*attempt) => UUID, milliseconds => INT8, found.as_str() => TEXT];
         if let Some(sealed) = self.one(YIELD, key, &parameters).await? {
-            self.change(END_ATTEMPTS, key, &[]).await?;
+            match found == digest {
+                true => self.seal(key, digest, Some(*attempt), note).await?,
+                false => self.enter(key, found, note).await?,
+            }
             return Ok(sealed);
         }
         match standing {
@@ -219,64 +220,70 @@ impl Books<'_> {
         }
     }
 
-    pub(super) async fn adopt(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Outcome<Record> {
-        match self.one(ADOPT, key, &given![digest.as_str() => TEXT, now.as_millisecond() => INT8]).await? {
+    pub(super) async fn adopt(&self, key: &TagKey, digest: &Digest, note: &Note) -> Done<Record> {
+        let was_open = self.lock(key).await?.is_some_and(|standing| standing.state == State::Open);
+        match self.one(ADOPT, key, &given![digest.as_str() => TEXT, note.at.as_millisecond() => INT8]).await? {
             Some(sealed) => {
-                self.change(END_ATTEMPTS, key, &[]).await?;
+                match was_open {
+                    true => self.seal(key, digest, None, note).await?,
+                    false => self.enter(key, digest, note).await?,
+                }
                 Ok(sealed)
             }
             None => self.standing(key).await,
         }
     }
 
-    pub(super) async fn burn(&self, key: &TagKey, digest: &Digest, now: Timestamp) -> Outcome<bool> {
+    pub(super) async fn burn(&self, key: &TagKey, digest: &Digest, note: &Note) -> Done<bool> {
         let standing = self.lock(key).await?;
-        if self.change(BURN, key, &given![digest.as_str() => TEXT, now.as_millisecond() => INT8]).await? > 0 {
-            self.change(END_ATTEMPTS, key, &[]).await?;
+        if self.change(BURN, key, &given![digest.as_str() => TEXT, note.at.as_millisecond() => INT8]).await? > 0 {
+            self.end_attempts(key).await?;
+            self.write(self.event(key, Action::Delete, Outcome::Deleted, note).with(None, Some(digest))).await?;
             return Ok(true);
         }
         Ok(standing.is_some_and(|standing| standing.state == State::Burnt && standing.digest == *digest))
     }
 
-    pub(super) async fn lift(&self, key: &TagKey, now: Timestamp) -> Outcome<bool> {
-        self.lock(key).await?;
+    pub(super) async fn lift(&self, key: &TagKey, now: Timestamp) -> Done<bool> {
         let lifted = self.change(LIFT, key, &given![now.as_millisecond() => INT8]).await? > 0;
         if lifted {
-            self.change(END_ATTEMPTS, key, &[]).await?;
+            self.end_attempts(key).await?;
         }
         Ok(lifted)
     }
 
-    pub(super) async fn count_open(&self) -> Outcome<u64> {
+    pub(super) async fn count_open(&self) -> Done<u64> {
         let row = self.connection.row(COUNT_OPEN, &given![self.registry => TEXT]).await?;
         let place = Place { registry: self.registry, row: &"the count of open claims" };
         let count: i64 = row.map_or(Ok(0), |row| column(&row, 0, place))?;
         Ok(count.unsigned_abs())
     }
 
-    pub(super) async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Outcome<Vec<OpenClaim>> {
+    pub(super) async fn open_claims(&self, after: Option<&TagKey>, limit: usize) -> Done<Vec<OpenClaim>> {
         // Every name sorts behind the empty one.
         let (repository, tag) = after.map_or(("", ""), |key| (key.repository.as_str(), key.tag.as_str()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let parameters = given![self.registry => TEXT, repository => TEXT, tag => TEXT, limit => INT8];
         let rows = self.connection.rows(OPEN_CLAIMS, &parameters).await?;
         let place = Place { registry: self.registry, row: &"an open claim" };
-        let claim = |row: &Row| -> Outcome<OpenClaim> {
+        let claim = |row: &Row| -> Done<OpenClaim> {
             let text = |number| column::<String>(row, number, place);
             Ok(row::open_claim(self.registry, &text(0)?, &text(1)?, &text(2)?, column(row, 3, place)?)?)
         };
         rows.iter().map(claim).collect()
     }
 
-    pub(super) async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Outcome<Option<Digest>> {
+    pub(super) async fn release(&self, key: &TagKey, who: &str, reason: &str, now: Timestamp) -> Done<Option<Digest>> {
         let Some(Record { digest, state: State::Open, .. }) = self.lock(key).await? else { return Ok(None) };
-        self.change(END_ATTEMPTS, key, &[]).await?;
+        self.end_attempts(key).await?;
         self.change(RELEASE, key, &[]).await?;
-        self.write_down(&Act::release(key, &digest, who, reason, now)).await?;
+        self.write_down(&Act::release(key, &digest, who, reason, now), Some(key)).await?;
         Ok(Some(digest))
     }
 
-    pub(super) async fn write_down(&self, act: &Act) -> Outcome<()> {
+    /// Writes an act down, and its event: about `key`, or the ledger as a whole.
+    pub(super) async fn write_down(&self, act: &Act, key: Option<&TagKey>) -> Done<()> {
+        self.write(act.event(self.registry, key)).await?;
         let Act { at, who, what, reason } = act;
         let at = at.as_millisecond();
         let parameters = given![self.registry => TEXT, at => INT8, who => TEXT, what => TEXT, reason => TEXT];
@@ -284,10 +291,10 @@ impl Books<'_> {
         Ok(())
     }
 
-    pub(super) async fn acts(&self) -> Outcome<Vec<Act>> {
+    pub(super) async fn acts(&self) -> Done<Vec<Act>> {
         let rows = self.connection.rows(ACTS, &given![self.registry => TEXT]).await?;
         let place = Place { registry: self.registry, row: &"an act" };
-        let act = |row: &Row| -> Outcome<Act> {
+        let act = |row: &Row| -> Done<Act> {
             let text = |number| column::<String>(row, number, place);
             Ok(row::act(self.registry, column(row, 0, place)?, text(1)?, text(2)?, text(3)?)?)
         };
@@ -295,33 +302,37 @@ impl Books<'_> {
     }
 
     /// Writes without growing the database, to see whether writing works.
-    pub(super) async fn beat(&self) -> Outcome<()> {
+    pub(super) async fn beat(&self) -> Done<()> {
         match self.connection.change(BEAT, &[]).await? {
             1 => Ok(()),
             _ => Err(LedgerError::Corrupt("the row of `heartbeat` is missing".to_owned()).into()),
         }
     }
 
+    pub(super) async fn end_attempts(&self, key: &TagKey) -> Done<u64> {
+        self.change(END_ATTEMPTS, key, &[]).await
+    }
+
     /// Keeps everybody else from changing the row, or its attempts, until the
     /// commit. A lifted row is locked and counts as none.
-    async fn lock(&self, key: &TagKey) -> Outcome<Option<Record>> {
+    async fn lock(&self, key: &TagKey) -> Done<Option<Record>> {
         self.one(LOCK, key, &[]).await
     }
 
     /// The row that kept another statement from changing anything.
-    async fn standing(&self, key: &TagKey) -> Outcome<Record> {
+    async fn standing(&self, key: &TagKey) -> Done<Record> {
         let found = self.lookup(key).await?;
         let place = Place { registry: self.registry, row: key };
         found.ok_or_else(|| place.corrupt(&"it is neither free nor taken").into())
     }
 
-    async fn one(&self, sql: &str, key: &TagKey, more: &[Parameter<'_>]) -> Outcome<Option<Record>> {
+    async fn one(&self, sql: &str, key: &TagKey, more: &[Parameter<'_>]) -> Done<Option<Record>> {
         let keys = given![self.registry => TEXT, key.repository.as_str() => TEXT, key.tag.as_str() => TEXT];
         let row = self.connection.row(sql, &[&keys, more].concat()).await?;
         Ok(row.map(|row| self.record(key, &row)).transpose()?.flatten())
     }
 
-    async fn change(&self, sql: &str, key: &TagKey, more: &[Parameter<'_>]) -> Outcome<u64> {
+    pub(super) async fn change(&self, sql: &str, key: &TagKey, more: &[Parameter<'_>]) -> Done<u64> {
         let keys = given![self.registry => TEXT, key.repository.as_str() => TEXT, key.tag.as_str() => TEXT];
         Ok(self.connection.change(sql, &[&keys, more].concat()).await?)
     }
@@ -334,7 +345,7 @@ impl Books<'_> {
     }
 }
 
-fn column<'a, T: FromSql<'a>>(row: &'a Row, number: usize, place: Place<'_>) -> Result<T, LedgerError> {
+pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, number: usize, place: Place<'_>) -> Result<T, LedgerError> {
     row.try_get(number).map_err(|error| place.corrupt(&error))
 }
 

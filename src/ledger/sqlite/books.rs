@@ -369,7 +369,7 @@ impl<'a> Books<'a> {
         Place { registry: self.registry, row: key }.record(&digest, &state, &origin, since)
     }
 
-    fn corrupt(&self, row: &dyn Display, why: &dyn Display) -> LedgerError {
+    fn corrupt(&self, row: &(dyn Display + Sync), why: &dyn Display) -> LedgerError {
         Place { registry: self.registry, row }.corrupt(why)
     }
 }
