@@ -36,7 +36,7 @@ use thiserror::Error;
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
-pub use self::change::{Begun, Change, Completed, OpenChange};
+pub use self::change::{Begun, Change, Completed, Look, OpenChange};
 pub use self::event::Note;
 pub use self::log::Log;
 pub use self::open::{Engine, OpenError, accept, beside, open};
@@ -274,17 +274,23 @@ pub trait Ledger: Log + Send + Sync + fmt::Debug {
     /// their attempts; those behind `after` only, at most `limit`.
     async fn open_changes(&self, after: Option<&OpenChange>, limit: usize) -> Result<Vec<OpenChange>, LedgerError>;
 
-    /// Ends a change that is open, by what the registry shows now. Unless it is told, its event
+    /// How often what the log says of a moving tag was written down: a look at the registry
+    /// names it, so that an older look never comes after what it has not seen.
+    async fn version(&self, key: &TagKey) -> Result<u64, LedgerError>;
+
+    /// Ends a change that is open, by what the registry shows. Unless it is told, its event
     /// has the words of who began it: [`Outcome::Moved`], [`Outcome::Repeated`] or
     /// [`Outcome::Deleted`] where the registry shows what it was to bring about, and
-    /// [`Outcome::Unknown`] where not. Then what is shown is observed. False, with nothing changed, where it was ended before.
-    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError>;
+    /// [`Outcome::Unknown`] where not. Then what is shown is
+    /// observed. False, with nothing changed, where it was ended before, or the look is too
+    /// old.
+    async fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Result<bool, LedgerError>;
 
     /// Writes down what the registry shows of a tag that moves, if the log says anything
     /// else: [`Outcome::Adopted`] where it says nothing, [`Outcome::Seen`] where it says
     /// another digest, and nothing where a change of the tag that is not told may be about
-    /// to say it. Returns whether an event was written.
-    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError>;
+    /// to say it, or where the look is too old. Returns whether an event was written.
+    async fn observe(&self, key: &TagKey, look: &Look, note: &Note) -> Result<bool, LedgerError>;
 
     /// Writes down events that change what no tag means, such as refusals, in one step.
     async fn record(&self, events: &[Event]) -> Result<(), LedgerError>;

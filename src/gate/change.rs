@@ -13,8 +13,7 @@ use super::caller::Caller;
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
 use crate::ledger::event::Outcome;
-use crate::ledger::{Begun, Change, Completed, LedgerError, OpenChange, TagKey};
-use crate::oci::Digest;
+use crate::ledger::{Begun, Change, Completed, LedgerError, Look, OpenChange, TagKey};
 use crate::refusal::Refusal;
 use crate::upstream::{Content, Trust, UpstreamError, is_definite_rejection};
 
@@ -71,9 +70,9 @@ impl Gate {
         let key = change.key().clone();
         let note = self.note(caller, &key, content);
         let completing = self.ledger.complete(change, outcome, &note);
-        let Completed { overlapped, others, .. } = self.metrics.ledger("complete", completing).await?;
+        let Completed { overlapped, others, version, .. } = self.metrics.ledger("complete", completing).await?;
         match overlapped {
-            Some(own) => self.look_again(caller, &key, Some(own), &others).await,
+            Some(own) => self.look_again(caller, &key, version, Some(own), &others).await,
             None => Ok(()),
         }
     }
@@ -84,11 +83,12 @@ impl Gate {
         &self,
         caller: &Caller,
         key: &TagKey,
+        version: u64,
         own: Option<OpenChange>,
         others: &[OpenChange],
     ) -> Result<(), LedgerError> {
-        let found = match self.pointer(caller, key, Trust::OrService).await {
-            Ok(found) => found,
+        let look = match self.pointer(caller, key, Trust::OrService).await {
+            Ok(found) => Look { found, version },
             Err(refusal) => {
                 let (request, cause) = (&caller.request_id, refusal.cause());
                 tracing::warn!(request, tag = %key, cause, "which of two changes of a tag came last could not be seen; it is looked at later");
@@ -98,10 +98,10 @@ impl Gate {
         let now = self.clock.now();
         let old = others.iter().filter(|change| now.duration_since(change.note.at) > LONGEST);
         for change in old.chain(&own) {
-            self.settle_change(caller, change, found.as_ref()).await?;
+            self.settle_change(caller, change, &look).await?;
         }
         let note = self.note(caller, key, None);
-        self.metrics.ledger("observe", self.ledger.observe(key, found.as_ref(), &note)).await.map(|_| ())
+        self.metrics.ledger("observe", self.ledger.observe(key, &look, &note)).await.map(|_| ())
     }
 
     /// Ends a change that nobody came back to, by what the registry shows.
@@ -109,9 +109,9 @@ impl Gate {
         &self,
         caller: &Caller,
         change: &OpenChange,
-        found: Option<&Digest>,
+        look: &Look,
     ) -> Result<bool, LedgerError> {
         let note = self.note(caller, &change.key, None);
-        self.metrics.ledger("settle", self.ledger.settle(change, found, &note)).await
+        self.metrics.ledger("settle", self.ledger.settle(change, look, &note)).await
     }
 }

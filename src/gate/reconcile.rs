@@ -17,7 +17,7 @@ use super::Gate;
 use super::caller::Caller;
 use super::rollforward::Unfinished;
 use crate::failpoint::failpoint;
-use crate::ledger::{OpenChange, OpenClaim, Record, TagKey};
+use crate::ledger::{Look, OpenChange, OpenClaim, Record, TagKey};
 use crate::oci::Digest;
 use crate::refusal::Refusal;
 use crate::upstream::{Fetched, Listed, Trust};
@@ -171,11 +171,12 @@ impl Gate {
     /// Settles a change by what the registry shows pushonce itself.
     async fn settle_by_look(&self, change: &OpenChange) -> Result<(), Refusal> {
         let own = self.itself(RECONCILER, &change.key.repository).await?;
+        let version = self.metrics.ledger("version", self.ledger.version(&change.key)).await?;
         let found = self.pointer(&own, &change.key, Trust::Client).await?;
         if found.is_none() && !self.sees(&own, change).await? {
             return Err(Refusal::Blind(change.key.clone()));
         }
-        self.settle_change(&own, change, found.as_ref()).await?;
+        self.settle_change(&own, change, &Look { found, version }).await?;
         Ok(())
     }
 

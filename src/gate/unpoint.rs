@@ -66,7 +66,8 @@ impl Gate {
             self.end(caller, change, None, &deleted, Outcome::Deleted).await;
         }
         for key in self.moving_tags_on(repository, digest).await?.iter().filter(|key| !tags.contains(key)) {
-            self.look_again(caller, key, None, &[]).await?;
+            let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
+            self.look_again(caller, key, version, None, &[]).await?;
         }
         Ok(deleted?)
     }

@@ -34,6 +34,15 @@ impl Change {
     }
 }
 
+/// What the registry showed of a tag.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Look {
+    pub found: Option<Digest>,
+    /// What [`super::Ledger::version`] said before the registry was asked: where it says
+    /// anything else by now, the look may be older than what the log knows.
+    pub version: u64,
+}
+
 /// The answer to [`super::Ledger::begin`].
 #[derive(PartialEq, Eq, Debug)]
 pub struct Begun {
@@ -52,6 +61,8 @@ pub struct Completed {
     /// registry knows which came last. It stays open until somebody has looked, and
     /// settles it.
     pub overlapped: Option<OpenChange>,
+    /// That of the tag with this change in it.
+    pub version: u64,
 }
 
 /// A change whose end nobody has written down.

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::event::{Action, Event, Outcome};
 use super::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
 };
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -31,6 +31,7 @@ struct Books {
     rows: BTreeMap<TagKey, Row>,
     acts: Vec<Act>,
     changes: BTreeMap<(TagKey, AttemptId), OpenChange>,
+    versions: BTreeMap<TagKey, u64>,
     /// The number of an event is its place, from 1 on.
     events: Vec<Event>,
     /// Who hands the log on, by name: the position, and who has the turn until when.
@@ -106,6 +107,16 @@ impl Default for MemoryLedger {
 }
 
 impl Books {
+    fn version_of(&self, key: &TagKey) -> u64 {
+        self.versions.get(key).copied().unwrap_or_default()
+    }
+
+    fn bump(&mut self, key: &TagKey) -> u64 {
+        let version = self.versions.entry(key.clone()).or_default();
+        *version += 1;
+        *version
+    }
+
     /// Lifts an open or sealed row.
     fn lift(&mut self, key: &TagKey) -> bool {
         let is_held = self.rows.get(key).is_some_and(|row| row.record.state != State::Burnt);
@@ -254,9 +265,10 @@ impl Ledger for MemoryLedger {
         let told = OpenChange { key: key.clone(), to, attempt, note: note.clone(), is_told: true };
         let overlapped = has_overlapped.then_some(told);
         if let Some(change) = &overlapped {
-            books.changes.insert((key, attempt), change.clone());
+            books.changes.insert((key.clone(), attempt), change.clone());
         }
-        Ok(Completed { entry, overlapped, others })
+        let version = books.bump(&key);
+        Ok(Completed { entry, overlapped, others, version })
     }
 
     async fn abandon(&self, change: Change) -> Result<(), LedgerError> {
@@ -270,10 +282,19 @@ impl Ledger for MemoryLedger {
         Ok(self.books().changes.range(behind).take(limit).map(|(_, change)| change.clone()).collect())
     }
 
-    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+    async fn version(&self, key: &TagKey) -> Result<u64, LedgerError> {
+        Ok(self.books().version_of(key))
+    }
+
+    async fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Result<bool, LedgerError> {
         let mut books = self.books();
         let OpenChange { key, to, attempt, note: begun, .. } = change;
+        let found = look.found.as_ref();
+        if books.version_of(key) != look.version {
+            return Ok(false);
+        }
         let Some(standing) = books.changes.remove(&(key.clone(), *attempt)) else { return Ok(false) };
+        books.bump(key);
         if standing.is_told {
             books.see(&self.registry, key, found, note);
             return Ok(true);
@@ -286,9 +307,13 @@ impl Ledger for MemoryLedger {
         Ok(true)
     }
 
-    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
+    async fn observe(&self, key: &TagKey, look: &Look, note: &Note) -> Result<bool, LedgerError> {
         let mut books = self.books();
-        Ok(books.see(&self.registry, key, found, note))
+        let is_written = books.version_of(key) == look.version && books.see(&self.registry, key, look.found.as_ref(), note);
+        if is_written {
+            books.bump(key);
+        }
+        Ok(is_written)
     }
 
     async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {

@@ -50,7 +50,7 @@ use self::retry::{Failure, retried};
 use self::statements::Books;
 use super::event::{Event, Outcome};
 use super::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Record, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Record, TagKey,
 };
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
@@ -293,12 +293,16 @@ impl Ledger for PostgresLedger {
         read!(self, open_changes(after, limit))
     }
 
-    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        write!(self, settle(change, found, note))
+    async fn version(&self, key: &TagKey) -> Result<u64, LedgerError> {
+        read!(self, version(key))
     }
 
-    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        write!(self, observe(key, found, note))
+    async fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Result<bool, LedgerError> {
+        write!(self, settle(change, look, note))
+    }
+
+    async fn observe(&self, key: &TagKey, look: &Look, note: &Note) -> Result<bool, LedgerError> {
+        write!(self, observe(key, look, note))
     }
 
     async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {

@@ -41,7 +41,7 @@ use self::writer::{Remembered, Writer};
 use super::witness::Keeper;
 use super::event::{Event, Outcome};
 use super::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Record, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Record, TagKey,
 };
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -209,14 +209,18 @@ impl Ledger for SqliteLedger {
         self.scan(move |books| books.open_changes(after.as_ref(), limit)).await
     }
 
-    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        let (change, found, note) = (change.clone(), found.cloned(), note.clone());
-        self.writer.write(move |books| books.settle(&change, found.as_ref(), &note)).await
+    async fn version(&self, key: &TagKey) -> Result<u64, LedgerError> {
+        self.look(|books| books.version(key))
     }
 
-    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        let (key, found, note) = (key.clone(), found.cloned(), note.clone());
-        self.writer.write(move |books| books.observe(&key, found.as_ref(), &note)).await
+    async fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Result<bool, LedgerError> {
+        let (change, look, note) = (change.clone(), look.clone(), note.clone());
+        self.writer.write(move |books| books.settle(&change, &look, &note)).await
+    }
+
+    async fn observe(&self, key: &TagKey, look: &Look, note: &Note) -> Result<bool, LedgerError> {
+        let (key, look, note) = (key.clone(), look.clone(), note.clone());
+        self.writer.write(move |books| books.observe(&key, &look, &note)).await
     }
 
     async fn record(&self, events: &[Event]) -> Result<(), LedgerError> {

@@ -25,7 +25,7 @@ use super::world::World;
 use crate::clock::AttemptId;
 use crate::ledger::event::{Event, Outcome};
 use crate::ledger::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
 };
 use crate::oci::{Digest, RepositoryName, Tag};
 
@@ -220,15 +220,20 @@ impl Ledger for RemoteLedger {
         self.call("open_changes", String::new(), open).await
     }
 
-    async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        let (what, change, found, note) = (change.key.to_string(), change.clone(), found.cloned(), note.clone());
-        let settle = move |ledger: Arc<dyn Ledger>| async move { ledger.settle(&change, found.as_ref(), &note).await }.boxed();
+    async fn version(&self, key: &TagKey) -> Result<u64, LedgerError> {
+        let (what, key) = (key.to_string(), key.clone());
+        self.call("version", what, move |ledger| async move { ledger.version(&key).await }.boxed()).await
+    }
+
+    async fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Result<bool, LedgerError> {
+        let (what, change, look, note) = (change.key.to_string(), change.clone(), look.clone(), note.clone());
+        let settle = move |ledger: Arc<dyn Ledger>| async move { ledger.settle(&change, &look, &note).await }.boxed();
         self.call("settle", what, settle).await
     }
 
-    async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        let (what, key, found, note) = (key.to_string(), key.clone(), found.cloned(), note.clone());
-        let observe = move |ledger: Arc<dyn Ledger>| async move { ledger.observe(&key, found.as_ref(), &note).await }.boxed();
+    async fn observe(&self, key: &TagKey, look: &Look, note: &Note) -> Result<bool, LedgerError> {
+        let (what, key, look, note) = (key.to_string(), key.clone(), look.clone(), note.clone());
+        let observe = move |ledger: Arc<dyn Ledger>| async move { ledger.observe(&key, &look, &note).await }.boxed();
         self.call("observe", what, observe).await
     }
 

@@ -1,7 +1,7 @@
 //! Changes of tags that move, as SQL.
 //!
-//! Whoever begins, ends or settles a change of a tag first changes the tag's row in
-//! `moving`, which nobody else can until the commit. So of two changes at once the later
+//! Whoever begins, ends or settles a change of a tag first locks the tag's row in
+//! `moving`, which nobody else can until the commit, and changes it with what it writes. So of two changes at once the later
 //! one sees the other, as open or by its event: at READ COMMITTED because each statement
 //! behind the lock reads what was committed before it, and at a stricter isolation
 //! because the one that waited is rolled back, and tried again. What does not depend on
@@ -18,11 +18,14 @@ use crate::clock::AttemptId;
 use crate::ledger::event::{Action, Entry, Outcome};
 use crate::ledger::row::Place;
 use crate::ledger::row::event::{NoteRow, note_columns, open_change};
-use crate::ledger::{Begun, Change, Completed, Note, OpenChange, TagKey};
+use crate::ledger::{Begun, Change, Completed, Look, Note, OpenChange, TagKey};
 use crate::oci::Digest;
 
-const TAKE_TAG: &str = "INSERT INTO moving AS m (registry, repository, tag, turns) VALUES ($1, $2, $3, 1) \
-     ON CONFLICT (registry, repository, tag) DO UPDATE SET turns = m.turns + 1";
+const ENTER: &str =
+    "INSERT INTO moving (registry, repository, tag, version) VALUES ($1, $2, $3, 0) ON CONFLICT (registry, repository, tag) DO NOTHING";
+const LOCK: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3 FOR UPDATE";
+const VERSION: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3";
+const BUMP: &str = "UPDATE moving SET version = version + 1 WHERE registry = $1 AND repository = $2 AND tag = $3";
 const KEEP: &str = concat!(
     "INSERT INTO changes (registry, repository, tag, attempt, digest, told, ",
     note_columns!(),
@@ -60,7 +63,7 @@ impl Books<'_> {
 
     pub(super) async fn complete(&self, change: &Change, outcome: Outcome, note: &Note) -> Done<Completed> {
         let Change { key, to, attempt, after } = change;
-        let (_, _, standing, before) = futures_util::try_join!(
+        let (version, _, standing, before) = futures_util::try_join!(
             self.take_tag(key),
             self.end_change(key, *attempt),
             self.changes_of(key),
@@ -71,13 +74,14 @@ impl Books<'_> {
         let meant = before.and_then(|entry| entry.event.digest);
         let action = if to.is_some() { Action::Push } else { Action::Delete };
         let outcome = if outcome == Outcome::Moved && meant == *to { Outcome::Repeated } else { outcome };
-        let entry = self.write(self.event(key, action, outcome, note).with(to.as_ref(), meant.as_ref())).await?;
+        let event = self.event(key, action, outcome, note).with(to.as_ref(), meant.as_ref());
+        let (entry, _) = futures_util::try_join!(self.write(event), self.bump(key))?;
         let told = OpenChange { key: key.clone(), to: to.clone(), attempt: *attempt, note: note.clone(), is_told: true };
         let overlapped = has_overlapped.then_some(told);
         if let Some(change) = &overlapped {
             self.keep_change(change).await?;
         }
-        Ok(Completed { entry, overlapped, others })
+        Ok(Completed { entry, overlapped, others, version: version + 1 })
     }
 
     pub(super) async fn abandon(&self, change: &Change) -> Done<()> {
@@ -95,17 +99,15 @@ impl Books<'_> {
         rows.iter().map(|row| self.open_change(row)).collect()
     }
 
-    pub(super) async fn settle(&self, change: &OpenChange, found: Option<&Digest>, note: &Note) -> Done<bool> {
+    pub(super) async fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Done<bool> {
+        let found = look.found.as_ref();
         let OpenChange { key, to, attempt, note: begun, .. } = change;
-        let (_, standing, _, before) = futures_util::try_join!(
-            self.take_tag(key),
-            self.changes_of(key),
-            self.end_change(key, *attempt),
-            self.meaning(key, None)
-        )?;
+        let (version, standing, before) =
+            futures_util::try_join!(self.take_tag(key), self.changes_of(key), self.meaning(key, None))?;
         let (own, mut others): (Vec<_>, Vec<_>) = standing.into_iter().partition(|standing| standing.attempt == *attempt);
         others.retain(|other| !other.is_told);
-        let Some(own) = own.into_iter().next() else { return Ok(false) };
+        let Some(own) = own.into_iter().next().filter(|_| version == look.version) else { return Ok(false) };
+        futures_util::try_join!(self.end_change(key, *attempt), self.bump(key))?;
         if own.is_told {
             self.see_after(key, before, &others, found, note).await?;
             return Ok(true);
@@ -119,11 +121,26 @@ impl Books<'_> {
         Ok(true)
     }
 
-    pub(super) async fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Done<bool> {
-        let (_, mut others, before) =
+    pub(super) async fn observe(&self, key: &TagKey, look: &Look, note: &Note) -> Done<bool> {
+        let (version, mut others, before) =
             futures_util::try_join!(self.take_tag(key), self.changes_of(key), self.meaning(key, None))?;
         others.retain(|other| !other.is_told);
-        self.see_after(key, before, &others, found, note).await
+        let is_written = version == look.version && self.see_after(key, before, &others, look.found.as_ref(), note).await?;
+        if is_written {
+            self.bump(key).await?;
+        }
+        Ok(is_written)
+    }
+
+    pub(super) async fn version(&self, key: &TagKey) -> Done<u64> {
+        self.version_by(VERSION, key).await
+    }
+
+    async fn version_by(&self, sql: &str, key: &TagKey) -> Done<u64> {
+        let parameters = given![self.registry => TEXT, key.repository.as_str() => TEXT, key.tag.as_str() => TEXT];
+        let row = self.connection.row(sql, &parameters).await?;
+        let place = Place { registry: self.registry, row: key };
+        Ok(row.map(|row| column::<i64>(&row, 0, place)).transpose()?.unwrap_or_default().unsigned_abs())
     }
 
     /// Writes down what the registry shows, if the log says anything else and no change is
@@ -146,8 +163,14 @@ impl Books<'_> {
         Ok(true)
     }
 
+    /// Locks the tag, and returns its version.
     async fn take_tag(&self, key: &TagKey) -> Done<u64> {
-        self.change(TAKE_TAG, key, &[]).await
+        let (_, version) = futures_util::try_join!(self.change(ENTER, key, &[]), self.version_by(LOCK, key))?;
+        Ok(version)
+    }
+
+    async fn bump(&self, key: &TagKey) -> Done<u64> {
+        self.change(BUMP, key, &[]).await
     }
 
     async fn end_change(&self, key: &TagKey, attempt: AttemptId) -> Done<u64> {

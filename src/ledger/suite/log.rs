@@ -6,7 +6,7 @@ use super::*;
 use crate::ledger::event::{Action, Entry, Event, Outcome};
 use crate::ledger::log::Filter;
 use crate::ledger::tree::{Hash, WIDTH, parts, root, root_of_parts};
-use crate::ledger::{Change, Note};
+use crate::ledger::{Change, Look, Note};
 
 /// Everything that the questions answer about a small log, in words that do not depend on
 /// how an engine numbers its events.
@@ -40,6 +40,10 @@ async fn tree_root(ledger: &dyn Ledger, size: u64) -> Hash {
         nodes.push(found);
     }
     root_of_parts(&nodes)
+}
+
+fn shown(content: Option<&str>, version: u64) -> Look {
+    Look { found: content.map(digest), version }
 }
 
 fn note(who: &str, moment: i64) -> Note {
@@ -161,13 +165,14 @@ pub(super) async fn changes_of_one_tag_at_once_are_noticed(store: &impl Store) {
     let elsewhere = begun(ledger, "web:edge", Some("b"), &note("cyd", 2)).await;
     let done = ledger.complete(second, Outcome::Moved, &note("bob", 3)).await.expect("moved");
     assert_eq!((done.overlapped.is_some(), done.others.len()), (true, 1), "the first one is open");
-    assert!(ledger.settle(&done.overlapped.expect("it is due a look"), Some(&digest("b")), &note("bob", 3)).await.expect("an answer"));
+    assert!(ledger.settle(&done.overlapped.expect("it is due a look"), &shown(Some("b"), done.version), &note("bob", 3)).await.expect("an answer"));
     assert_eq!(done.others[0].attempt, first.attempt());
     let done = ledger.complete(first, Outcome::Moved, &note("ann", 4)).await.expect("moved");
     assert_eq!((done.overlapped.is_some(), done.others.len()), (true, 0), "the second one ended meanwhile");
     let own = done.overlapped.expect("it is due a look");
     assert_eq!(ledger.open_changes(None, 10).await.expect("an answer").iter().filter(|change| change.is_told).count(), 1);
-    assert!(ledger.settle(&own, Some(&digest("a")), &note("ann", 4)).await.expect("an answer"));
+    assert!(!ledger.settle(&own, &shown(Some("b"), done.version - 1), &note("bob", 4)).await.expect("an answer"), "an older look");
+    assert!(ledger.settle(&own, &shown(Some("a"), done.version), &note("ann", 4)).await.expect("an answer"));
     let done = ledger.complete(elsewhere, Outcome::Moved, &note("cyd", 4)).await.expect("moved");
     assert_eq!((done.overlapped, done.others.len()), (None, 0));
     let alone = moved(ledger, "web:latest", "c", 5).await;
@@ -185,8 +190,8 @@ pub(super) async fn what_nobody_ended_is_settled_by_what_is_shown(store: &impl S
     let mut open = ledger.open_changes(None, 10).await.expect("an answer");
     open.sort_by_key(|change| change.note.at);
     let settle = async |number: usize, found: Option<&str>| {
-        let found = found.map(digest);
-        ledger.settle(&open[number], found.as_ref(), &note("pushonce", 10 + number as i64)).await.expect("an answer")
+        let look = shown(found, ledger.version(&key("web:latest")).await.expect("an answer"));
+        ledger.settle(&open[number], &look, &note("pushonce", 10 + number as i64)).await.expect("an answer")
     };
     assert!(settle(0, Some("b")).await);
     assert!(!settle(0, Some("b")).await, "it has ended");
@@ -210,8 +215,8 @@ pub(super) async fn what_nobody_ended_is_settled_by_what_is_shown(store: &impl S
 pub(super) async fn what_is_shown_is_written_down_once(store: &impl Store) {
     let ledger = &*store.open("ours").await;
     let see = async |content: Option<&str>, moment: i64| {
-        let found = content.map(digest);
-        ledger.observe(&key("web:latest"), found.as_ref(), &note("audit", moment)).await.expect("an answer")
+        let look = shown(content, ledger.version(&key("web:latest")).await.expect("an answer"));
+        ledger.observe(&key("web:latest"), &look, &note("audit", moment)).await.expect("an answer")
     };
     assert!(!see(None, 1).await, "nothing is what the log says");
     assert!(see(Some("a"), 2).await);
@@ -221,6 +226,8 @@ pub(super) async fn what_is_shown_is_written_down_once(store: &impl Store) {
     ledger.abandon(change).await.expect("abandoned");
     assert!(see(Some("b"), 6).await);
     assert!(see(None, 7).await);
+    let old = ledger.observe(&key("web:latest"), &shown(Some("c"), 1), &note("audit", 8)).await.expect("an answer");
+    assert!(!old, "the log knows more than a look of before");
     assert_eq!(lines(ledger).await, ["adopted latest a - audit", "seen latest b a audit", "seen latest - b audit"]);
 }
 

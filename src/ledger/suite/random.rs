@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 use crate::ledger::event::{Action, Event, Outcome};
-use crate::ledger::{Change, Note};
+use crate::ledger::{Change, Look, Note};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -191,14 +191,18 @@ async fn take(step: Step, moment: i64, tested: &dyn Ledger, memory: &dyn Ledger,
         }
         Step::Settle { content } => {
             let Some(open) = memory.open_changes(None, 1).await.expect("an answer").pop() else { return Ok(()) };
-            let found = content.map(|content| digest(CONTENTS[content]));
-            let answer = words(tested.settle(&open, found.as_ref(), &note).await);
-            prop_assert_eq!(answer, words(memory.settle(&open, found.as_ref(), &note).await));
+            let version = tested.version(&open.key).await.expect("an answer");
+            prop_assert_eq!(version, memory.version(&open.key).await.expect("an answer"));
+            // Now and then an older look.
+            let look = Look { found: content.map(|content| digest(CONTENTS[content])), version: version.saturating_sub(u64::from(moment % 4 == 0)) };
+            let answer = words(tested.settle(&open, &look, &note).await);
+            prop_assert_eq!(answer, words(memory.settle(&open, &look, &note).await));
         }
         Step::Observe { tag, content } => {
             let (key, found) = (key(TAGS[tag]), content.map(|content| digest(CONTENTS[content])));
-            let answer = words(tested.observe(&key, found.as_ref(), &note).await);
-            prop_assert_eq!(answer, words(memory.observe(&key, found.as_ref(), &note).await));
+            let look = Look { found, version: memory.version(&key).await.expect("an answer") };
+            let answer = words(tested.observe(&key, &look, &note).await);
+            prop_assert_eq!(answer, words(memory.observe(&key, &look, &note).await));
         }
         Step::Refuse { tag, content } => {
             let event = Event::of("ours", &key(TAGS[tag]), Action::Push, Outcome::Refused, &note);

@@ -90,12 +90,13 @@ CREATE TABLE changes (
 );
 
 -- One row for each tag that moves: whoever changes what the log says of the tag locks it,
--- so that of two changes at once the later one sees the other.
+-- so that of two changes at once the later one sees the other. The version says how often
+-- that was written down: a look at the registry that is older is not written.
 CREATE TABLE moving (
     registry   TEXT COLLATE "C" NOT NULL,
     repository TEXT COLLATE "C" NOT NULL,
     tag        TEXT COLLATE "C" NOT NULL,
-    turns      BIGINT NOT NULL,
+    version    BIGINT NOT NULL,
     PRIMARY KEY (registry, repository, tag)
 );
 

@@ -75,6 +75,16 @@ CREATE TABLE changes (
     PRIMARY KEY (registry, repository, tag, attempt)
 ) STRICT, WITHOUT ROWID;
 
+-- How often what the log says of a tag that moves was written down: a look at the registry
+-- that is older is not written.
+CREATE TABLE moving (
+    registry   TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    tag        TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    PRIMARY KEY (registry, repository, tag)
+) STRICT, WITHOUT ROWID;
+
 -- The tree over the events of every registry (RFC 6962): leaves at level 0, in the order
 -- of their numbers and without gaps; above, the root of each whole subtree of 256, 65,536
 -- and so on.

@@ -1,13 +1,13 @@
 //! Changes of tags that move, as SQL.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::events::note_row;
 use super::{Books, unavailable};
 use crate::clock::AttemptId;
 use crate::ledger::event::{Action, Outcome};
 use crate::ledger::row::event::{NoteRow, note_columns, open_change};
-use crate::ledger::{Begun, Change, Completed, LedgerError, Note, OpenChange, TagKey};
+use crate::ledger::{Begun, Change, Completed, LedgerError, Look, Note, OpenChange, TagKey};
 use crate::oci::Digest;
 
 const KEEP: &str = concat!(
@@ -15,6 +15,9 @@ const KEEP: &str = concat!(
     note_columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING"
 );
+const VERSION: &str = "SELECT version FROM moving WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
+const BUMP: &str = "INSERT INTO moving (registry, repository, tag, version) VALUES (?1, ?2, ?3, 1) \
+     ON CONFLICT (registry, repository, tag) DO UPDATE SET version = version + 1 RETURNING version";
 const END: &str = "DELETE FROM changes WHERE registry = ?1 AND repository = ?2 AND tag = ?3 AND attempt = ?4";
 
 macro_rules! change_columns {
@@ -60,12 +63,13 @@ impl Books<'_> {
         let outcome = if outcome == Outcome::Moved && meant == to { Outcome::Repeated } else { outcome };
         let event = self.event(&key, action, outcome, note).with(to.as_ref(), meant.as_ref());
         let entry = self.write_after(event, before)?;
-        let told = OpenChange { key, to, attempt, note: note.clone(), is_told: true };
+        let told = OpenChange { key: key.clone(), to, attempt, note: note.clone(), is_told: true };
         let overlapped = has_overlapped.then_some(told);
         if let Some(change) = &overlapped {
             self.keep_change(change)?;
         }
-        Ok(Completed { entry, overlapped, others })
+        let version = self.bump(&key)?;
+        Ok(Completed { entry, overlapped, others, version })
     }
 
     pub(in crate::ledger::sqlite) fn abandon(&self, change: &Change) -> Result<(), LedgerError> {
@@ -93,14 +97,19 @@ impl Books<'_> {
     pub(in crate::ledger::sqlite) fn settle(
         &self,
         change: &OpenChange,
-        found: Option<&Digest>,
+        look: &Look,
         note: &Note,
     ) -> Result<bool, LedgerError> {
+        let found = look.found.as_ref();
         let OpenChange { key, to, attempt, note: begun, .. } = change;
+        if self.version(key)? != look.version {
+            return Ok(false);
+        }
         let Some(standing) = self.changes_of(key)?.into_iter().find(|standing| standing.attempt == *attempt) else {
             return Ok(false);
         };
         self.end_change(key, *attempt)?;
+        self.bump(key)?;
         if standing.is_told {
             self.see(key, found, note)?;
             return Ok(true);
@@ -115,8 +124,26 @@ impl Books<'_> {
         Ok(true)
     }
 
-    pub(in crate::ledger::sqlite) fn observe(&self, key: &TagKey, found: Option<&Digest>, note: &Note) -> Result<bool, LedgerError> {
-        self.see(key, found, note)
+    pub(in crate::ledger::sqlite) fn observe(&self, key: &TagKey, look: &Look, note: &Note) -> Result<bool, LedgerError> {
+        let is_written = self.version(key)? == look.version && self.see(key, look.found.as_ref(), note)?;
+        if is_written {
+            self.bump(key)?;
+        }
+        Ok(is_written)
+    }
+
+    pub(in crate::ledger::sqlite) fn version(&self, key: &TagKey) -> Result<u64, LedgerError> {
+        let mut statement = self.connection.prepare_cached(VERSION).map_err(unavailable)?;
+        let parameters = params![self.registry, key.repository.as_str(), key.tag.as_str()];
+        let version: Option<i64> = statement.query_row(parameters, |row| row.get(0)).optional().map_err(unavailable)?;
+        Ok(version.unwrap_or_default().unsigned_abs())
+    }
+
+    fn bump(&self, key: &TagKey) -> Result<u64, LedgerError> {
+        let mut statement = self.connection.prepare_cached(BUMP).map_err(unavailable)?;
+        let parameters = params![self.registry, key.repository.as_str(), key.tag.as_str()];
+        let version: i64 = statement.query_row(parameters, |row| row.get(0)).map_err(unavailable)?;
+        Ok(version.unsigned_abs())
     }
 
     /// Writes down what the registry shows, if the log says anything else and no change is
