@@ -16,6 +16,7 @@ pub mod clock;
 pub mod oci;
 pub mod policy;
 pub mod ledger;
+pub mod questions;
 pub mod config;
 pub mod metrics;
 pub mod upstream;

@@ -1,0 +1,56 @@
+//! What a tag means, now or at a time: what CI pins.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::ledger::event::Entry;
+use crate::ledger::{Ledger, LedgerError, State, TagKey};
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// What a tag means.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Resolved {
+    pub repository: RepositoryName,
+    pub tag: Tag,
+    pub digest: Digest,
+    /// To paste: `repository@digest`.
+    pub pin: String,
+    /// Since when it does.
+    pub since: Timestamp,
+    /// Who pushed it, as far as is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+}
+
+/// The answer to [`resolve`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Resolution {
+    Means(Resolved),
+    /// It was deleted at that time.
+    Deleted(Timestamp),
+    /// Nothing is known of it, or nothing was at that time.
+    Unknown,
+}
+
+/// For an immutable tag and now, the ledger's own row is the truth; for all else, the log.
+pub async fn resolve(ledger: &dyn Ledger, key: &TagKey, at: Option<Timestamp>) -> Result<Resolution, LedgerError> {
+    let record = match at {
+        None => ledger.lookup(key).await?,
+        Some(_) => None,
+    };
+    let entry = ledger.meaning(key, at).await?;
+    let resolved = |digest: Digest, since: Timestamp, entry: Option<Entry>| {
+        let who = entry.filter(|entry| entry.event.digest.as_ref() == Some(&digest)).and_then(|entry| entry.event.who);
+        let pin = format!("{}@{digest}", key.repository);
+        Resolution::Means(Resolved { repository: key.repository.clone(), tag: key.tag.clone(), pin, digest, since, who })
+    };
+    Ok(match (record, entry) {
+        (Some(row), entry) if row.state == State::Sealed => resolved(row.digest, row.since, entry),
+        (Some(row), _) if row.state == State::Burnt => Resolution::Deleted(row.since),
+        (_, Some(entry)) => match entry.event.digest.clone() {
+            Some(digest) => resolved(digest, entry.event.at, Some(entry)),
+            None => Resolution::Deleted(entry.event.at),
+        },
+        _ => Resolution::Unknown,
+    })
+}
