@@ -5,6 +5,7 @@
 mod claims;
 mod endings;
 mod log;
+mod log_questions;
 pub(super) mod races;
 mod random;
 
@@ -178,13 +179,13 @@ macro_rules! run_on {
                 log::what_nobody_ended_is_settled_by_what_is_shown,
                 log::what_is_shown_is_written_down_once,
                 log::time_never_goes_back_for_a_tag,
-                log::pages_follow_each_other_under_every_filter,
-                log::what_a_tag_meant_at_a_time,
-                log::every_time_in_which_a_tag_meant_a_digest,
-                log::events_are_counted_in_steps,
-                log::the_tree_is_that_of_all_events,
-                log::one_at_a_time_hands_the_log_on,
-                log::registries_have_logs_of_their_own,
+                log_questions::pages_follow_each_other_under_every_filter,
+                log_questions::what_a_tag_meant_at_a_time,
+                log_questions::every_time_in_which_a_tag_meant_a_digest,
+                log_questions::events_are_counted_in_steps,
+                log_questions::the_tree_is_that_of_all_events,
+                log_questions::one_at_a_time_hands_the_log_on,
+                log_questions::registries_have_logs_of_their_own,
                 races::one_digest_wins_each_tag,
                 races::the_last_to_withdraw_frees_the_tag,
             }
