@@ -3,10 +3,13 @@
 pub mod check;
 pub mod explain;
 mod ledger;
+mod log;
 mod operator;
 mod progress;
+mod question;
 mod release;
 mod serve;
+mod table;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -74,6 +77,8 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    #[command(flatten)]
+    Question(question::Question),
     /// Free a tag whose push was cut off and cannot be finished
     #[command(long_about = release::ABOUT, after_help = release::EXAMPLE)]
     ReleaseClaim {
@@ -125,6 +130,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Command::ReleaseClaim { reference, reason, config } => {
             ended(release::release(&reference, &reason, &config, environment), color)
         }
+        Command::Question(question) => ended(question::answer(question, environment), color),
         Command::Ledger { command } => ended(ledger::run(command, environment), color),
     }
 }

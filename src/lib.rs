@@ -17,6 +17,7 @@ pub mod oci;
 pub mod policy;
 pub mod ledger;
 pub mod questions;
+pub mod checkpoint;
 pub mod config;
 pub mod metrics;
 pub mod upstream;

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
-use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, Server, Service, Tls, Upstream, WhenLedgerIsDown};
+use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, ReleaseLog, Server, Service, Tls, Upstream, WhenLedgerIsDown};
 use super::{policy_file, words};
 use crate::ledger::Engine;
 use crate::ledger::postgres::Settings;
@@ -56,11 +58,13 @@ pub(super) fn read(
     let server = server(&section("server"), directory);
     let upstream = upstream(&section("upstream"), directory, files, report);
     let ledger = ledger(&section("ledger"), directory, files, report);
-    let admin = admin(&section("admin"), listen, report);
+    let admin = admin(&section("admin"), listen, directory, files, report);
+    let default_origin = upstream.as_ref().map_or_else(String::new, |upstream| format!("pushonce/{}", upstream.name));
+    let release_log = release_log(&section("release_log"), directory, default_origin);
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
     let (policy_file, policy) = policy(&section("policy"), directory, path, files, report);
-    Some(Config { listen, server, upstream: upstream?, ledger, admin, pulls, log, policy: policy?, policy_file })
+    Some(Config { listen, server, upstream: upstream?, ledger, admin, release_log, pulls, log, policy: policy?, policy_file })
 }
 
 fn server(section: &Section<'_>, directory: &Path) -> Server {
@@ -122,7 +126,7 @@ fn service(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report:
     let username = section.read("username", words::username);
     let written = section.read("password", words::secret);
     let is_written = section.is_given("password").then_some("upstream.password");
-    let in_file = password::in_file(section, directory, is_written, files, report);
+    let in_file = password::in_file((section, "password_file"), directory, is_written, files, report);
     if is_written.is_some() && section.is_given("password_file") {
         return None;
     }
@@ -143,7 +147,7 @@ fn ledger(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: 
     let witness = section.read("witness", words::path).map(|file| directory.join(file));
     let reconcile_interval = section.duration("reconcile_interval", Duration::ZERO).unwrap_or(Duration::from_secs(60));
     let is_written = matches!(&url, words::LedgerUrl::Postgres(address) if address.has_password()).then_some("ledger.url");
-    let password = password::in_file(section, directory, is_written, files, report);
+    let password = password::in_file((section, "password_file"), directory, is_written, files, report);
     let engine = match url {
         words::LedgerUrl::Sqlite(file) => Engine::Sqlite(directory.join(file)),
         words::LedgerUrl::Postgres(address) => Engine::Postgres(Box::new(Settings { address, password, pool_size, timeout })),
@@ -156,14 +160,36 @@ fn ledger(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: 
     Ledger { engine, witness, reconcile_interval }
 }
 
-fn admin(section: &Section<'_>, data_listen: SocketAddr, report: &Report) -> Admin {
+/// The shortest token that nobody guesses, in characters.
+const SHORTEST_TOKEN: usize = 32;
+
+fn admin(section: &Section<'_>, data_listen: SocketAddr, directory: &Path, files: ReadFile<'_>, report: &Report) -> Admin {
     let listen = section.read("listen", words::listen).unwrap_or(ADMIN_LISTEN);
     if listen == data_listen && listen.port() != 0 {
         let place = section.place_of("listen").unwrap_or_else(|| section.header_place());
         let diagnostic = Diagnostic::new(place, format!("`admin.listen` is the address of the data listener, {listen}"));
         report.push(diagnostic.label("taken").hint("give each listener its own port"));
     }
-    Admin { listen }
+    let token = password::in_file((section, "token_file"), directory, None, files, report);
+    let place = || section.place_of("token_file").unwrap_or_else(|| section.header_place());
+    if token.as_ref().is_some_and(|token| token.expose_secret().trim().len() < SHORTEST_TOKEN) {
+        let diagnostic = Diagnostic::new(place(), "the token that `admin.token_file` names is too short".to_owned());
+        report.push(diagnostic.label("at least 32 characters").hint("make one with `openssl rand -hex 32`"));
+    }
+    if token.is_none() && !listen.ip().is_loopback() && !section.is_given("token_file") {
+        let place = section.place_of("listen").unwrap_or_else(|| section.header_place());
+        let message = format!("`admin.listen` is {listen}, which others can reach, and nobody has to say who they are");
+        let hint = "write `token_file = \"admin-token\"` under `[admin]`, with a token in it, or listen on 127.0.0.1";
+        report.push(Diagnostic::new(place, message).label("open to all").hint(hint));
+    }
+    Admin { listen, token: token.map(|token| SecretString::from(token.expose_secret().trim())) }
+}
+
+fn release_log(section: &Section<'_>, directory: &Path, default_origin: String) -> ReleaseLog {
+    ReleaseLog {
+        origin: section.read("origin", words::origin).unwrap_or(default_origin),
+        signing_key_file: section.read("signing_key_file", words::path).map(|file| directory.join(file)),
+    }
 }
 
 fn pulls(section: &Section<'_>) -> Pulls {

@@ -19,6 +19,7 @@ pub struct Config {
     pub upstream: Upstream,
     pub ledger: Ledger,
     pub admin: Admin,
+    pub release_log: ReleaseLog,
     pub pulls: Pulls,
     pub log: Log,
     pub policy: Policy,
@@ -118,6 +119,17 @@ pub struct Ledger {
 #[derive(Debug)]
 pub struct Admin {
     pub listen: SocketAddr,
+    /// Whoever looks must know it; `None` on loopback only.
+    pub token: Option<SecretString>,
+}
+
+/// `[release_log]`.
+#[derive(Debug)]
+pub struct ReleaseLog {
+    /// The name of the log in its checkpoints. Default `pushonce/` and `upstream.name`.
+    pub origin: String,
+    /// The private key that signs checkpoints; `None` leaves them unsigned.
+    pub signing_key_file: Option<PathBuf>,
 }
 
 /// `[pulls]`.

@@ -248,6 +248,16 @@ pub(super) fn name(text: &str) -> Result<String, Mistake> {
     Ok(text.to_owned())
 }
 
+/// The name of a log: a word that may stand in the line of a signature.
+pub(super) fn origin(text: &str) -> Result<String, Mistake> {
+    let is_legal = |letter: char| letter.is_ascii_graphic() && letter != '+';
+    if text.is_empty() || text.len() > 200 || !text.chars().all(is_legal) {
+        let hint = "write 1 to 200 letters without spaces or `+`, such as `registry.example.com/log`";
+        return Err(Mistake::new("is no name of a log", "not a plain name", hint));
+    }
+    Ok(text.to_owned())
+}
+
 /// A link for refusals, which are one line and stand in headers.
 pub(super) fn help_url(text: &str) -> Result<String, Mistake> {
     let hint = "write a link of at most 200 characters, such as `https://wiki.example.com/tags`";

@@ -1,4 +1,4 @@
-//! Passwords that stand in files of their own.
+//! Passwords and tokens that stand in files of their own.
 
 use std::path::Path;
 
@@ -9,20 +9,20 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::raw::{Report, Section};
 use crate::config::words;
 
-/// The password in the file under `password_file`, if there is one. `written` is
+/// The secret in the file under `key`, if there is one. `written` is
 /// where else a password of this section stands: two are a mistake.
 pub(super) fn in_file(
-    section: &Section<'_>,
+    (section, key): (&Section<'_>, &str),
     directory: &Path,
     written: Option<&str>,
     files: ReadFile<'_>,
     report: &Report,
 ) -> Option<SecretString> {
-    let file = section.read("password_file", words::path).map(|file| directory.join(file));
-    let key = format!("{}.password_file", section.name);
-    let place = section.place_of("password_file").unwrap_or_else(|| section.header_place());
-    if let Some(written) = written.filter(|_| section.is_given("password_file")) {
-        let message = format!("`{key}` stands beside `{written}`");
+    let file = section.read(key, words::path).map(|file| directory.join(file));
+    let place = section.place_of(key).unwrap_or_else(|| section.header_place());
+    let full = format!("{}.{key}", section.name);
+    if let Some(written) = written.filter(|_| section.is_given(key)) {
+        let message = format!("`{full}` stands beside `{written}`");
         let message = if written.ends_with(".url") { message + ", which has a password" } else { message };
         report.push(Diagnostic::new(place, message).label("a second password").hint("keep one of the two"));
         return None;
@@ -30,8 +30,8 @@ pub(super) fn in_file(
     let source = files(&file?, Role::Password(section.name), place.clone(), report)?;
     let password = source.text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        let diagnostic = Diagnostic::new(place, format!("the file that `{key}` names is empty"));
-        report.push(diagnostic.hint("write the password into the file, on one line"));
+        let diagnostic = Diagnostic::new(place, format!("the file that `{full}` names is empty"));
+        report.push(diagnostic.hint("write it into the file, on one line"));
         return None;
     }
     Some(SecretString::from(password))
