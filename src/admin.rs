@@ -1,4 +1,8 @@
-//! The second listener, for operators and their machines: health and metrics.
+//! The second listener, for operators and their machines: health, metrics, and the release
+//! log as JSON.
+
+mod access;
+mod api;
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,8 +12,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use secrecy::SecretString;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
@@ -41,6 +47,8 @@ pub struct Admin {
     pub probe: Probe,
     pub metrics: Arc<Metrics>,
     pub drain: Drain,
+    /// Whoever looks must know it.
+    pub token: Option<SecretString>,
 }
 
 /// Opens the listener and serves it in the background, to the end of the process:
@@ -58,18 +66,21 @@ pub async fn listen(address: SocketAddr, admin: Admin) -> Result<SocketAddr, Adm
     Ok(bound)
 }
 
-fn routes(admin: Admin) -> Router {
+fn routes(mut admin: Admin) -> Router {
+    let token = Arc::new(admin.token.take());
     let layers = ServiceBuilder::new()
         // A bug here must not end the connection without an answer.
         .layer(CatchPanicLayer::new())
         // A hanging ledger must not pile up scrapes.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+        .layer(from_fn_with_state(token, access::judge))
         // What is true now is not true later.
         .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .merge(api::routes())
         .layer(layers)
         .with_state(Arc::new(admin))
 }

@@ -88,7 +88,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
 
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
-    let admin = Admin { ledger, probe, metrics, drain: drain.clone() };
+    let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token };
     let admin_address = admin::listen(config.admin.listen, admin).await?;
     let address = listener.address()?;
     let policy = config.policy_file.display().to_string();
