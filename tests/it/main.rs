@@ -11,6 +11,7 @@ mod hostile;
 mod large;
 mod operator;
 mod races;
+mod release_log;
 mod replicas;
 mod secrets;
 mod shared_ledger;

@@ -3,7 +3,7 @@
 mod admin;
 mod commands;
 mod copies;
-mod ledger_commands;
+pub(crate) mod ledger_commands;
 mod logs;
 mod moving;
 mod proxying;

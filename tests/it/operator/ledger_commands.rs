@@ -20,7 +20,7 @@ use crate::harness::run::{Run, copy_of_the_program, run};
 use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
 
 /// Runs `pushonce` with the configuration of the proxy.
-pub(super) fn operate(proxy: &Pushonce, arguments: &[&str]) -> Run {
+pub(crate) fn operate(proxy: &Pushonce, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
     command.args(arguments).arg("--config").arg(proxy.config_file()).env("SUDO_USER", "ann");
     run(command, "this package", proxy.directory())
@@ -35,12 +35,12 @@ pub(super) fn command_with(mut command: Command, failpoints: &str) -> Command {
     command
 }
 
-pub(super) fn ledger_of(proxy: &Pushonce) -> PathBuf {
+pub(crate) fn ledger_of(proxy: &Pushonce) -> PathBuf {
     proxy.directory().join("ledger.db")
 }
 
 /// Does to the ledger what nobody should.
-pub(super) fn tamper(file: &Path, sql: &str) {
+pub(crate) fn tamper(file: &Path, sql: &str) {
     Connection::open(file).expect("the file").execute_batch(sql).expect(sql);
 }
 

@@ -1,0 +1,105 @@
+//! The log over HTTP, as docs/openapi.json describes it.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Pushonce, Registry};
+
+use super::Story;
+
+fn document() -> Value {
+    let text = include_str!("../../../docs/openapi.json");
+    serde_json::from_str(text).expect("docs/openapi.json")
+}
+
+/// Asks, and compares the answer with what the document says of this path and status.
+#[track_caller]
+fn ask(proxy: &Pushonce, path: &str, query: &str, status: u16) -> Value {
+    let answer = proxy.admin().request("GET", &format!("{path}?{query}")).send();
+    let body: Value = serde_json::from_slice(&answer.expect(status).body).expect("JSON");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let document = document();
+    let described = &document["paths"][path]["get"]["responses"][status.to_string()]["content"]["application/json"]["schema"];
+    assert!(described.is_object(), "{path} with {status} is not described");
+    let mut schema = described.clone();
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let wrong: Vec<String> = validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(wrong.is_empty(), "{path}?{query}: {wrong:#?}\n{body:#}");
+    // Every parameter that is used stands in the document.
+    let known: Vec<&str> = document["paths"][path]["get"]["parameters"]
+        .as_array()
+        .expect("parameters")
+        .iter()
+        .filter_map(|parameter| parameter["name"].as_str())
+        .collect();
+    for name in query.split('&').filter_map(|pair| Some(pair.split_once('=')?.0)) {
+        assert!(known.contains(&name) || status == 400, "{path} has no parameter {name} in the document");
+    }
+    body
+}
+
+#[test]
+fn every_question_is_answered_as_the_document_says() {
+    let registry = Registry::start();
+    let proxy = Pushonce::start(&registry);
+    let Story { first, second, between } = Story::tell(&proxy);
+    let (repository, between) = ("repository=driftwood/web", between.replace('+', "%2B"));
+    let now = ask(&proxy, "/api/v1/resolve", &format!("{repository}&tag=1.4"), 200);
+    assert_eq!(now["digest"], second.digest());
+    let then = ask(&proxy, "/api/v1/resolve", &format!("{repository}&tag=1.4&at={between}"), 200);
+    assert_eq!(then["pin"], format!("driftwood/web@{}", first.digest()));
+    ask(&proxy, "/api/v1/resolve", &format!("{repository}&tag=3.0.0"), 404);
+
+    let page = ask(&proxy, "/api/v1/log", &format!("{repository}&limit=3"), 200);
+    assert_eq!(page["entries"].as_array().map(Vec::len), Some(3));
+    let next = page["next"].as_str().expect("more").to_owned();
+    let rest = ask(&proxy, "/api/v1/log", &format!("{repository}&after={next}&limit=1000"), 200);
+    assert!(rest["entries"].as_array().map(Vec::len) >= Some(7) && rest.get("next").is_none(), "{rest:#}");
+    let moved = ask(&proxy, "/api/v1/log", &format!("{repository}&tag=latest&outcome=moved&since=1h&until=now"), 200);
+    assert_eq!(moved["entries"].as_array().map(Vec::len), Some(2));
+
+    let meant = ask(&proxy, "/api/v1/whatis", &format!("digest={}", first.digest()), 200);
+    assert_eq!(meant.as_array().map(Vec::len), Some(5));
+    let releases = ask(&proxy, "/api/v1/releases", repository, 200);
+    assert_eq!(releases["releases"][0]["tag"], "1.4.1");
+    assert_eq!(releases["releases"][0]["commits"], json!(["git-9f8e7d6"]));
+    let changes = ask(&proxy, "/api/v1/diff", &format!("{repository}&from={between}&to=now"), 200);
+    assert_eq!(changes.as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let registry = Registry::start();
+    let proxy = Pushonce::start(&registry);
+    for (path, query, words) in [
+        ("/api/v1/resolve", "repository=web", "tag"),
+        ("/api/v1/resolve", "repository=WEB&tag=1.4", "is not a path component"),
+        ("/api/v1/resolve", "repository=web&tag=1.4&at=soon", "`soon` is no time"),
+        ("/api/v1/resolve", "repository=web&tag=1.4&when=now", "when"),
+        ("/api/v1/log", "tag=1.4", "`tag` needs its `repository`"),
+        ("/api/v1/log", "limit=0", "`limit` is 1 to 1000"),
+        ("/api/v1/log", "limit=many", "limit"),
+        ("/api/v1/log", "outcome=lost", "`lost` is no outcome: pushed, moved"),
+        ("/api/v1/log", "after=x", "give the `next` of the page before"),
+        ("/api/v1/whatis", "digest=sha256:12", "sha256"),
+        ("/api/v1/releases", "repository=", "a repository name has 1 to 255 characters"),
+        ("/api/v1/diff", "repository=web&from=1h", "to"),
+    ] {
+        let answer = ask(&proxy, path, query, 400);
+        let said = answer["error"].as_str().expect("words");
+        assert!(said.contains(words), "{path}?{query}: {said}");
+    }
+}
+
+#[test]
+fn the_document_has_every_path_and_no_other() {
+    let registry = Registry::start();
+    let proxy = Pushonce::start(&registry);
+    let document = document();
+    for path in document["paths"].as_object().expect("paths").keys() {
+        let status = proxy.admin().request("GET", path).send().status;
+        assert_ne!(status, 404, "{path}");
+        assert_eq!(proxy.admin().request("POST", path).send().status, 405, "{path} takes GET only");
+    }
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
