@@ -20,8 +20,8 @@ const MOVING: &str = "[[rule]]\nname = \"all\"\ntags = [\"*\"]\nmutability = \"m
 /// How often the ledger was asked anything while somebody waited; refusals are written
 /// down behind the answer.
 fn questions(proxy: &Pushonce) -> f64 {
-    let behind = proxy.metric("pushonce_ledger_seconds_count", &[("operation", "record")]);
-    proxy.metric("pushonce_ledger_seconds_count", &[]) - behind
+    let operations = ["lookup", "records", "claim", "join", "confirm", "withdraw", "yield", "adopt", "burn", "begin", "complete", "spans"];
+    operations.iter().map(|operation| proxy.metric("pushonce_ledger_seconds_count", &[("operation", operation)])).sum()
 }
 
 fn replicas_of(registry: &Registry) -> Shared {

@@ -153,7 +153,7 @@ fn what_is_wrong_with_a_ledger_is_said() {
     for (sql, words) in [
         ("DROP TRIGGER tags_stay_burnt", "trigger tags_stay_burnt is missing"),
         (change, "trigger tags_start_afresh was changed: CREATE TRIGGER"),
-        ("CREATE TABLE notes (text TEXT)", "table notes is not pushonce's"),
+        ("CREATE TABLE scribbles (text TEXT)", "table scribbles is not pushonce's"),
         (insert, "web:9.9.9 of registry `default`: `sha256:xyz` is not a digest"),
         (
             "INSERT INTO attempts SELECT registry, repository, tag, zeroblob(16), 1 FROM tags LIMIT 1",
