@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use self::rows::{ActRow, AttemptRow, Place, TagRow, moment};
+pub use self::rows::{ActRow, AttemptRow, Place, TagRow, Waiting, WaitingRow, moment};
+pub use super::row::event::EventRow;
 
 use super::LedgerError;
 use super::postgres::Target;
@@ -26,6 +27,7 @@ pub struct Carried {
     pub tags: u64,
     pub attempts: u64,
     pub acts: u64,
+    pub events: u64,
     /// How many of all these were not at the target before.
     pub new: u64,
 }
@@ -110,6 +112,23 @@ impl Move<'_> {
             carried.acts += here.len() as u64;
             self.say(Step::Carrying, carried);
         }
+        for kind in [Waiting::Notes, Waiting::Changes] {
+            for page in self.source.waiting(kind)?.chunks(PAGE as usize) {
+                self.target.enter_waiting(kind, page).await.map_err(lost)?;
+            }
+        }
+        // The log of the target has the beginning of this one, or nothing.
+        carried.events = self.target.count_events().await.map_err(lost)?;
+        let mut after = i64::try_from(carried.events).unwrap_or(i64::MAX);
+        loop {
+            let page = self.source.events(after, PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = last.number;
+            self.target.enter_events(&page).await.map_err(lost)?;
+            carried.events += page.len() as u64;
+            carried.new += page.len() as u64;
+            self.say(Step::Carrying, carried);
+        }
         // Each of them may have a proxy of its own, which is let in by its name.
         self.target.enter_registries(&self.registries).await.map_err(lost)?;
         Ok(carried)
@@ -137,6 +156,19 @@ impl Move<'_> {
             compared.attempts += here.len() as u64;
             self.say(Step::Comparing, compared);
         }
+        for kind in [Waiting::Notes, Waiting::Changes] {
+            self.same(&self.source.waiting(kind)?, &self.target.waiting(kind).await.map_err(lost)?)?;
+        }
+        let (mut ours, mut theirs) = (0, i64::MIN);
+        loop {
+            let here = self.source.events(ours, PAGE)?;
+            let there = self.target.events(theirs, PAGE).await.map_err(lost)?;
+            self.same(&here, &there)?;
+            let (Some(our_last), Some(their_last)) = (here.last(), there.last()) else { break };
+            (ours, theirs) = (our_last.number, their_last.number);
+            compared.events += here.len() as u64;
+            self.say(Step::Comparing, compared);
+        }
         for registry in self.registries.clone() {
             let here = self.source.acts(&registry)?;
             self.same(&here, &self.target.acts(&registry).await.map_err(lost)?)?;
@@ -147,7 +179,7 @@ impl Move<'_> {
     }
 
     fn say(&mut self, step: Step, done: Carried) {
-        (self.tell)(step, done.tags + done.attempts + done.acts, self.all);
+        (self.tell)(step, done.tags + done.attempts + done.acts + done.events, self.all);
     }
 
     /// The first row in which two pages differ is an error that names both.
@@ -185,6 +217,23 @@ impl Row for TagRow {
 impl Row for AttemptRow {
     fn name(&self) -> String {
         format!("an attempt of {}", self.place)
+    }
+}
+
+impl Row for WaitingRow {
+    fn name(&self) -> String {
+        format!("an open change or a note of {}", self.place)
+    }
+}
+
+impl Row for EventRow {
+    fn name(&self) -> String {
+        "the release log".to_owned()
+    }
+
+    /// Each side numbers its events by itself.
+    fn is_same(&self, other: &Self) -> bool {
+        *self == Self { number: self.number, ..other.clone() }
     }
 }
 

@@ -85,8 +85,8 @@ fn password(address: &Address, file: Option<&Path>, environment: &Environment) -
 }
 
 fn done(ledger: &Path, url: &str, settings: &Settings, has_witness: bool, carried: Carried) -> String {
-    let Carried { tags, attempts, acts, new } = carried;
-    let before = match (tags + attempts + acts) - new {
+    let Carried { tags, attempts, acts, events, new } = carried;
+    let before = match (tags + attempts + acts + events) - new {
         0 => String::new(),
         before => format!(" ({before} of these rows were there already)"),
     };
@@ -97,7 +97,7 @@ fn done(ledger: &Path, url: &str, settings: &Settings, has_witness: bool, carrie
     // That of the file knows another ledger, and would refuse this one.
     let witness = if has_witness { "\nledger.witness = \"FILE\"    # another one than before, for each proxy" } else { "" };
     format!(
-        "{} is carried over to {}, and both sides are equal: {tags} tags, {attempts} attempts, {acts} acts{before}\n\
+        "{} is carried over to {}, and both sides are equal: {tags} tags, {attempts} attempts, {acts} acts, {events} events{before}\n\
          Write into the configuration of every proxy, in place of its ledger.url:\n\n\
          ledger.url = \"{}\"{password}{witness}\n\n\
          Then start them. Keep {} as a backup, and let no proxy use it again.\n",

@@ -47,13 +47,13 @@ pub(super) fn verify_file(ledger: Option<&Path>, config: &Path, environment: &En
 }
 
 fn sound(file: &Path, findings: &Findings) -> String {
-    let Findings { schema: (found, known), tags, attempts, acts, .. } = findings;
+    let Findings { schema: (found, known), tags, attempts, acts, events, .. } = findings;
     let total: u64 = tags.values().flat_map(|states| states.values()).sum();
     let schema = match found < known {
         true => format!("schema {found}, which the next start brings to {known}"),
         false => format!("schema {found}"),
     };
-    let mut text = format!("{} is sound: {schema}, {total} tags, {attempts} attempts, {acts} acts\n", file.display());
+    let mut text = format!("{} is sound: {schema}, {total} tags, {attempts} attempts, {acts} acts, {events} events\n", file.display());
     for (registry, states) in tags {
         let counts = STATES.map(|state| format!("{} {state}", states.get(state).copied().unwrap_or(0)));
         // Writing to a string does not fail.

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use crate::ledger::row::event::{EventRow, NoteRow};
 use crate::ledger::{LedgerError, row};
 
 /// Where a row of `tags` stands; pages are read in this order.
@@ -38,6 +39,25 @@ pub struct AttemptRow {
     pub place: Place,
     pub attempt: [u8; 16],
     pub opened_at: i64,
+}
+
+/// Which rows of the log wait for their end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    /// The notes of attempts.
+    Notes,
+    /// Open changes.
+    Changes,
+}
+
+/// A row of `notes` or `changes`; of a note, `digest` and `told` say nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct WaitingRow {
+    pub place: Place,
+    pub attempt: [u8; 16],
+    pub digest: Option<String>,
+    pub told: bool,
+    pub note: NoteRow,
 }
 
 /// A row of `acts`, in the order of its number.
@@ -92,6 +112,19 @@ impl std::fmt::Display for AttemptRow {
 impl std::fmt::Display for ActRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}` by {} at {} ({})", self.what, self.who, time(self.at), self.reason)
+    }
+}
+
+impl std::fmt::Display for EventRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tag = self.tag.as_deref().unwrap_or("-");
+        write!(f, "{} of {}:{tag} at {}", self.outcome, self.repository.as_deref().unwrap_or("-"), time(self.at))
+    }
+}
+
+impl std::fmt::Display for WaitingRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} begun at {}", uuid::Uuid::from_bytes(self.attempt), time(self.note.at))
     }
 }
 

@@ -4,6 +4,8 @@
 //! The guards of the schema let a row begin as open or sealed only, so one that is burnt or
 //! lifted is entered as sealed and taken on in the same transaction.
 
+mod log;
+
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -93,7 +93,7 @@ impl EventRow {
 }
 
 /// The columns of a note.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct NoteRow {
     pub at: i64,
     pub media_type: Option<String>,

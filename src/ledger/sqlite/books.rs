@@ -8,6 +8,8 @@ mod events;
 mod questions;
 pub(super) mod tree;
 
+pub(super) use self::events::{event_row, note_row};
+
 use std::cell::Cell;
 use std::fmt::Display;
 

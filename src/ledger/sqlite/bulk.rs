@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, Row, params};
 
-use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow};
+use super::books::{event_row, note_row};
+use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow, Waiting, WaitingRow};
+use crate::ledger::row::event::{EventRow, event_columns, note_columns};
 
 const TAGS: &str = "SELECT registry, repository, tag, digest, state, origin, claimed_at, changed_at FROM tags \
      WHERE (registry, repository, tag) > (?1, ?2, ?3) ORDER BY registry, repository, tag LIMIT ?4";
@@ -10,9 +12,20 @@ const ATTEMPTS: &str = "SELECT registry, repository, tag, attempt, opened_at FRO
      WHERE (registry, repository, tag, attempt) > (?1, ?2, ?3, ?4) ORDER BY registry, repository, tag, attempt LIMIT ?5";
 const ACTS: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE number > ?1 ORDER BY number LIMIT ?2";
 
+const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE number > ?1 ORDER BY number LIMIT ?2");
+const NOTES: &str =
+    concat!("SELECT registry, repository, tag, attempt, NULL, 0, ", note_columns!(), " FROM notes ORDER BY registry, repository, tag, attempt");
+const CHANGES: &str = concat!(
+    "SELECT registry, repository, tag, attempt, digest, told, ",
+    note_columns!(),
+    " FROM changes ORDER BY registry, repository, tag, attempt"
+);
+
 const ACTS_OF: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE registry = ?1 ORDER BY number";
-const REGISTRIES: &str = "SELECT name FROM registries UNION SELECT registry FROM tags UNION SELECT registry FROM acts ORDER BY 1";
-const COUNT: &str = "SELECT (SELECT count(*) FROM tags) + (SELECT count(*) FROM attempts) + (SELECT count(*) FROM acts)";
+const REGISTRIES: &str = "SELECT name FROM registries UNION SELECT registry FROM tags UNION SELECT registry FROM acts \
+     UNION SELECT registry FROM changes ORDER BY 1";
+const COUNT: &str = "SELECT (SELECT count(*) FROM tags) + (SELECT count(*) FROM attempts) + (SELECT count(*) FROM acts) \
+     + (SELECT count(*) FROM events)";
 
 /// Tags behind `after`; with the default of it, from the first on.
 pub(super) fn tags(connection: &Connection, after: &Place, limit: u32) -> rusqlite::Result<Vec<TagRow>> {
@@ -37,6 +50,25 @@ pub(super) fn attempts(connection: &Connection, after: Option<&AttemptRow>, limi
     let mut statement = connection.prepare_cached(ATTEMPTS)?;
     let rows = statement.query_map(params![registry, repository, tag, attempt, limit], |row| {
         Ok(AttemptRow { place: place(row)?, attempt: row.get(3)?, opened_at: row.get(4)? })
+    })?;
+    rows.collect()
+}
+
+/// Events behind this number.
+pub(super) fn events(connection: &Connection, after: i64, limit: u32) -> rusqlite::Result<Vec<EventRow>> {
+    let mut statement = connection.prepare_cached(EVENTS)?;
+    statement.query_map(params![after, limit], event_row)?.collect()
+}
+
+/// Everything that waits for its end; few rows do.
+pub(super) fn waiting(connection: &Connection, kind: Waiting) -> rusqlite::Result<Vec<WaitingRow>> {
+    let sql = match kind {
+        Waiting::Notes => NOTES,
+        Waiting::Changes => CHANGES,
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(WaitingRow { place: place(row)?, attempt: row.get(3)?, digest: row.get(4)?, told: row.get(5)?, note: note_row(row, 6)? })
     })?;
     rows.collect()
 }

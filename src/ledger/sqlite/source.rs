@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::{Opened, Wanted, explain, reader};
 use super::{MIGRATIONS, OpenError, bulk, open};
-use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow};
+use crate::ledger::carry::{ActRow, AttemptRow, EventRow, Place, TagRow, Waiting, WaitingRow};
 
 /// Holds the ledger's lock for as long as it lives.
 pub struct Source {
@@ -49,5 +49,15 @@ impl Source {
     /// Every act of a registry, in their order.
     pub fn acts(&self, registry: &str) -> Result<Vec<ActRow>, OpenError> {
         bulk::acts_of(&self.opened.scans, registry).map_err(|source| explain(&self.file, source))
+    }
+
+    /// Events behind this number, in the order of their numbers.
+    pub fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, OpenError> {
+        bulk::events(&self.opened.scans, after, limit).map_err(|source| explain(&self.file, source))
+    }
+
+    /// Everything that waits for its end.
+    pub fn waiting(&self, kind: Waiting) -> Result<Vec<WaitingRow>, OpenError> {
+        bulk::waiting(&self.opened.scans, kind).map_err(|source| explain(&self.file, source))
     }
 }

@@ -25,6 +25,7 @@ pub struct Findings {
     pub tags: BTreeMap<String, BTreeMap<String, u64>>,
     pub attempts: u64,
     pub acts: u64,
+    pub events: u64,
     /// One line each; empty where all is well.
     pub problems: Vec<String>,
 }
@@ -116,6 +117,9 @@ fn rows(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()
     if findings.schema.0 >= 2 {
         acts(connection, findings, &mut wrong)?;
     }
+    if findings.schema.0 >= 4 {
+        events(connection, findings, &mut wrong)?;
+    }
     let more = wrong.len().saturating_sub(TOLD);
     wrong.truncate(TOLD);
     if more > 0 {
@@ -123,6 +127,18 @@ fn rows(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()
     }
     findings.problems.extend(wrong);
     Ok(())
+}
+
+/// Whether every event can be read; whether it was changed is for `log verify` to say.
+fn events(connection: &Connection, findings: &mut Findings, wrong: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut after = i64::MIN;
+    loop {
+        let page = bulk::events(connection, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.number;
+        findings.events += page.len() as u64;
+        wrong.extend(page.into_iter().filter_map(|row| row.read().err().map(|error| error.to_string())));
+    }
 }
 
 fn acts(connection: &Connection, findings: &mut Findings, wrong: &mut Vec<String>) -> rusqlite::Result<()> {

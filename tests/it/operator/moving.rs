@@ -26,6 +26,14 @@ const ENDS: &str = "UPDATE tags SET state = 'burnt', changed_at = 1800000002000 
      UPDATE tags SET state = 'burnt' WHERE registry = 'Ärger' AND tag = '2.0.9'; \
      INSERT INTO acts (registry, at, who, what, reason) VALUES ('Ärger', 1, 'bob', 'release-claim web:1 sha256:a', 'it was''nt')";
 
+/// A move that a crash cut off, and many refusals.
+const OPEN_CHANGE: &str = "INSERT INTO changes (registry, repository, tag, attempt, digest, told, at, who) \
+     VALUES ('default', 'web', 'edge', x'00112233445566778899aabbccddeeff', NULL, 1, 1800000000000, 'ann'); \
+     WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 700) \
+     INSERT INTO events (registry, at, repository, tag, action, outcome, points, digest, size, client, detail) \
+     SELECT 'Ärger', 1800000000000 + number, 'web', '1.4.0', 'push', 'refused', 0, 'sha256:' || printf('%064x', number), number, \
+     'docker \"' || number, 'it''s immutable' FROM numbers";
+
 /// A ledger of every kind of row, which nobody has.
 struct Stage {
     registry: Registry,
@@ -38,6 +46,9 @@ impl Stage {
         let registry = Registry::start();
         let proxy = Pushonce::in_front_of(&registry.url()).setting("ledger.reconcile_interval = \"0s\"").start();
         proxy.push("web:1.4.0", &Image::random()).expect_created();
+        for _ in 0..3 {
+            proxy.push("web:latest", &Image::random()).expect_created();
+        }
         leave_open(&proxy, (0..8).map(|number| format!("1.0.{number}")));
         for number in 0..3 {
             release(&proxy, &format!("web:1.0.{number}")).expect_success();
@@ -46,6 +57,7 @@ impl Stage {
         assert!(stage.proxy.terminate().success());
         tamper(&ledger_of(&stage.proxy), MANY);
         tamper(&ledger_of(&stage.proxy), ENDS);
+        tamper(&ledger_of(&stage.proxy), OPEN_CHANGE);
         stage
     }
 
@@ -85,6 +97,20 @@ impl Stage {
                 "SELECT registry, at, who, what, reason FROM acts ORDER BY registry, number",
             ),
             ("SELECT name FROM registries ORDER BY name", "SELECT name FROM registries ORDER BY name"),
+            (
+                "SELECT registry, at, repository, tag, action, outcome, coalesce(digest, ''), coalesce(client, ''), \
+                 coalesce(request, ''), coalesce(detail, '') FROM events ORDER BY number",
+                "SELECT registry, at, repository, tag, action, outcome, coalesce(digest, ''), coalesce(client, ''), \
+                 coalesce(request, ''), coalesce(detail, '') FROM events ORDER BY number",
+            ),
+            (
+                "SELECT registry, repository, tag, lower(hex(attempt)), told, at, who FROM changes",
+                "SELECT registry, repository, tag, replace(attempt::text, '-', ''), told::integer, at, who FROM changes",
+            ),
+            (
+                "SELECT registry, repository, tag, lower(hex(attempt)), at FROM notes ORDER BY 1, 2, 3, 4",
+                "SELECT registry, repository, tag, replace(attempt::text, '-', ''), at FROM notes ORDER BY 1, 2, 3, 4",
+            ),
         ] {
             let mut statement = file.prepare(here).expect("a statement");
             let columns = statement.column_count();
@@ -112,14 +138,14 @@ fn everything_is_carried_over_and_may_be_carried_again() {
     let before = fs::read(ledger_of(&stage.proxy)).expect("the ledger");
     let moved = stage.move_it().expect_success();
     assert_eq!(moved.stderr, "", "no bar where there is no terminal");
-    let rows = "1817 tags, 5 attempts, 4 acts";
+    let rows = "1817 tags, 5 attempts, 4 acts, 707 events";
     assert!(moved.stdout.contains(&format!(", and both sides are equal: {rows}\n")), "{moved}");
     assert!(moved.stdout.contains(&format!("\n\nledger.url = \"{}\"\n\n", stage.url())), "{moved}");
     stage.expect_equal();
     assert_eq!(stage.sql("SELECT count(*) FROM tags WHERE state = 'burnt'"), "171");
 
     let again = stage.move_it().expect_success();
-    assert!(again.stdout.contains(&format!("{rows} (1826 of these rows were there already)\n")), "{again}");
+    assert!(again.stdout.contains(&format!("{rows} (2533 of these rows were there already)\n")), "{again}");
     stage.expect_equal();
     let sound = operate(&stage.proxy, &["ledger", "verify"]).expect_success();
     assert!(sound.stdout.contains(rows), "{sound}");

@@ -160,7 +160,7 @@ pub(super) fn event_row_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Ev
 }
 
 /// The columns of a note from the one with this number on.
-pub(super) fn note_row(row: &Row<'_>, first: usize) -> rusqlite::Result<NoteRow> {
+pub(in crate::ledger::sqlite) fn note_row(row: &Row<'_>, first: usize) -> rusqlite::Result<NoteRow> {
     Ok(NoteRow {
         at: row.get(first)?,
         media_type: row.get(first + 1)?,
