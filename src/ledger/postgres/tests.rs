@@ -4,6 +4,7 @@ mod doubt;
 mod guards;
 mod opening;
 mod outage;
+mod plans;
 mod sharing;
 mod tls;
 mod witness;

@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod guards;
 mod opening;
+mod plans;
 mod witness;
 
 use std::sync::mpsc;

@@ -24,7 +24,7 @@ CREATE TABLE events (
     detail     TEXT
 );
 
--- Each question has its index; see postgres/tests/plans.rs.
+-- Each question has its index; see tests/plans.rs of the engine.
 CREATE INDEX events_at ON events (registry, at, number);
 CREATE INDEX events_of_repository ON events (registry, repository, at, number);
 CREATE INDEX events_of_tag ON events (registry, repository, tag, at, number);

@@ -28,7 +28,7 @@ BEGIN SELECT RAISE(ABORT, 'an event is written down once'); END;
 CREATE TRIGGER events_are_kept BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'an event is never forgotten'); END;
 
--- Each question has its index; see sqlite/tests/plans.rs.
+-- Each question has its index; see tests/plans.rs of the engine.
 CREATE INDEX events_at ON events (registry, at);
 CREATE INDEX events_of_repository ON events (registry, repository, at);
 CREATE INDEX events_of_tag ON events (registry, repository, tag, at);
