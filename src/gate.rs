@@ -3,6 +3,8 @@
 //! A read streams and ends with its client. A write is read whole, and then runs
 //! in a task of its own that the client's hanging up does not stop.
 
+mod adopting;
+mod auditing;
 mod caller;
 mod change;
 mod classify;
@@ -56,6 +58,8 @@ use crate::refusal::Refusal;
 use crate::upstream::body::{IdleLimit, RequestBody};
 use crate::upstream::{Outgoing, Upstream};
 
+pub use self::adopting::Adopted;
+pub use self::auditing::{Audited, Difference};
 pub use self::classify::classify;
 pub use self::known::Known;
 pub use self::reconcile::Reconciler;

@@ -5,6 +5,7 @@
 //! it was sent before or sending it twice changes nothing.
 
 pub mod body;
+mod catalog;
 mod connect;
 mod headers;
 pub(crate) mod location;
@@ -70,6 +71,8 @@ pub enum UpstreamError {
     Target(String),
     #[error("the registry does not let `upstream.username` look: it answered {0}")]
     ServiceDenied(u16),
+    #[error("the registry gives no list of its repositories: it answered {0} to /v2/_catalog; name the repositories")]
+    NoCatalog(u16),
     #[error(transparent)]
     SignIn(#[from] SignInError),
     #[error("the client's body ended early: {0}")]
@@ -128,11 +131,16 @@ impl Upstream {
         headers
     }
 
+    /// The registry's host, and nobody's credentials.
+    fn nobodys_headers(&self) -> HeaderMap {
+        let host = HeaderValue::from_str(self.config.authority.as_str()).ok().map(|host| (HOST, host));
+        headers::for_service(&host.into_iter().collect())
+    }
+
     /// The headers of a request that the gate makes for itself: signed where it has an
     /// account, and nobody's where it has none.
     pub async fn own_headers(&self, repository: &RepositoryName, access: Access) -> Result<HeaderMap, UpstreamError> {
-        let host = HeaderValue::from_str(self.config.authority.as_str()).ok().map(|host| (HOST, host));
-        let mut headers = headers::for_service(&host.into_iter().collect());
+        let mut headers = self.nobodys_headers();
         if let Some(service) = &self.service {
             service.sign(&mut headers, repository, access).await?;
         }

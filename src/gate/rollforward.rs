@@ -231,7 +231,7 @@ impl Gate {
 
     /// A tag is bound for ever only to what the registry really has: one wrong
     /// header must not burn it.
-    async fn held(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Content, Refusal> {
+    pub(super) async fn held(&self, caller: &Caller, key: &TagKey, found: &Digest) -> Result<Content, Refusal> {
         match self.upstream.fetch(&caller.headers, &key.repository, found).await? {
             Fetched::Found(content) => Ok(content),
             Fetched::Absent => Err(Refusal::Undecided(format!("the registry points {key} at {found}, which it does not hold"))),

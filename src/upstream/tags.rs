@@ -11,7 +11,7 @@ use super::{Access, Outgoing, Upstream, UpstreamError, headers, is_denied};
 use crate::oci::{RepositoryName, Tag};
 
 /// The most pages that are followed; a registry that sends more is broken.
-const MOST_PAGES: usize = 10_000;
+pub(super) const MOST_PAGES: usize = 10_000;
 
 /// The registry's list of tags.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Upstream {
 }
 
 /// The query of the next page, with its `?`.
-fn next_query(response: &Response<Bytes>) -> Option<String> {
+pub(super) fn next_query(response: &Response<Bytes>) -> Option<String> {
     let links = response.headers().get_all(LINK).iter().filter_map(|link| link.to_str().ok());
     let next = links.flat_map(|link| link.split(',')).find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
     let (url, _) = next.split_once('<')?.1.split_once('>')?;

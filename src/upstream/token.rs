@@ -72,7 +72,8 @@ pub struct ServiceAccount {
     /// `…/v2/`, where the challenge is learnt.
     base: String,
     scheme: OnceCell<Scheme>,
-    tokens: Cache<(RepositoryName, Access), Arc<Token>>,
+    /// By their scope.
+    tokens: Cache<String, Arc<Token>>,
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +108,15 @@ impl ServiceAccount {
 
     /// Puts the credentials for `access` to `repository` in place of whatever is there.
     pub async fn sign(&self, headers: &mut HeaderMap, repository: &RepositoryName, access: Access) -> Result<(), SignInError> {
+        self.sign_for(headers, format!("repository:{repository}:{}", access.actions())).await
+    }
+
+    /// The same for the list of repositories.
+    pub async fn sign_for_catalog(&self, headers: &mut HeaderMap) -> Result<(), SignInError> {
+        self.sign_for(headers, "registry:catalog:*".to_owned()).await
+    }
+
+    async fn sign_for(&self, headers: &mut HeaderMap, scope: String) -> Result<(), SignInError> {
         headers.remove(AUTHORIZATION);
         match self.scheme.get_or_try_init(|| self.learn()).await? {
             Scheme::Open => {}
@@ -114,9 +124,8 @@ impl ServiceAccount {
                 headers.insert(AUTHORIZATION, self.basic()?);
             }
             Scheme::Bearer { realm, service } => {
-                let fetch = self.fetch_token(realm, service.as_deref(), repository, access);
-                let token =
-                    self.tokens.try_get_with((repository.clone(), access), fetch).await.map_err(|cause| (*cause).clone())?;
+                let fetch = self.fetch_token(realm, service.as_deref(), &scope);
+                let token = self.tokens.try_get_with_by_ref(scope.as_str(), fetch).await.map_err(|cause| (*cause).clone())?;
                 headers.insert(AUTHORIZATION, token.header.clone());
             }
         }
@@ -139,11 +148,9 @@ impl ServiceAccount {
         &self,
         realm: &Url,
         service: Option<&str>,
-        repository: &RepositoryName,
-        access: Access,
+        scope: &str,
     ) -> Result<Arc<Token>, SignInError> {
-        let scope = format!("repository:{repository}:{}", access.actions());
-        let mut request = self.client.get(realm.clone()).query(&[("scope", scope.as_str())]);
+        let mut request = self.client.get(realm.clone()).query(&[("scope", scope)]);
         if let Some(service) = service {
             request = request.query(&[("service", service)]);
         }
@@ -210,8 +217,8 @@ impl std::fmt::Debug for Token {
 /// A token is kept until shortly before it expires.
 struct UntilExpired;
 
-impl Expiry<(RepositoryName, Access), Arc<Token>> for UntilExpired {
-    fn expire_after_create(&self, _: &(RepositoryName, Access), token: &Arc<Token>, _: std::time::Instant) -> Option<Duration> {
+impl Expiry<String, Arc<Token>> for UntilExpired {
+    fn expire_after_create(&self, _: &String, token: &Arc<Token>, _: std::time::Instant) -> Option<Duration> {
         Some(token.lifetime)
     }
 }
