@@ -118,11 +118,11 @@ pub(super) fn answer(question: Question, environment: &Environment) -> Result<St
         Question::Whatis { digest, asked } => {
             let digest = Digest::parse(&digest).map_err(|cause| Ended::Mistaken(cause.to_string()))?;
             let config = config::load(&asked.config, environment)?;
-            let meant = block_on(async { questions::whatis(&*ledger_of(&config).await?, &digest).await.map_err(failed) })?;
+            let known = block_on(async { questions::whatis(&*ledger_of(&config).await?, &digest).await.map_err(failed) })?;
             match asked.output {
-                Output::Json => json(&meant),
-                Output::Table if meant.is_empty() => Err(Ended::Failed(format!("no tag ever meant {digest}, as far as the log knows"))),
-                Output::Table => Ok(answers::meant(&meant)),
+                Output::Json => json(&known),
+                Output::Table if known.tags.is_empty() => Err(Ended::Failed(format!("no tag ever meant {digest}, as far as the log knows"))),
+                Output::Table => Ok(answers::known(&known)),
             }
         }
         Question::Releases { repository, asked } => {
