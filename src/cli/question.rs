@@ -22,7 +22,10 @@ pub(super) enum Question {
     #[command(after_help = "Examples:
   pushonce resolve driftwood/web:1.4
   pushonce resolve driftwood/web:1.4 --at 2026-11-24
+  pushonce resolve driftwood/web:1.4 --at \"2026-11-24 15:00\"
   pushonce resolve driftwood/web:1.4 --at 30d          30 days ago
+
+A date alone is its first moment: for what shipped by the end of the 24th, give the 25th.
 
 Exit codes:
   0  the line is on standard output

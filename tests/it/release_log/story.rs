@@ -4,6 +4,8 @@ use crate::harness::process::eventually;
 use crate::harness::{Image, Pushonce, Registry};
 use std::time::Duration;
 
+use crate::operator::ledger_commands::operate;
+
 use super::{Story, refused, said};
 
 #[test]
@@ -55,6 +57,8 @@ fn the_history_of_a_tag_is_told_in_three_forms() {
     let next = page.lines().last().and_then(|line| line.strip_prefix("there is more: --after ")).expect("more").to_owned();
     let rest = said(&proxy, &["log", "--after", &next]);
     assert_eq!(page.lines().count() - 3 + rest.lines().count() - 1, 11, "{page}\n{rest}");
+    let lines = operate(&proxy, &["log", "--limit", "4", "--output", "json"]).expect_success();
+    assert_eq!((lines.stdout.lines().count(), lines.stderr.trim_end()), (4, &*format!("there is more: --after {next}")));
     refused(&proxy, &["log", "--after", "yesterday"], 2, "give the `next` of the page before");
     refused(&proxy, &["log", "--outcome", "lost"], 2, "it is one of pushed, moved");
     refused(&proxy, &["log", "UPPER"], 2, "is not a path component of a repository name");
