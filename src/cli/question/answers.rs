@@ -10,7 +10,7 @@ pub(super) fn known(known: &Known) -> String {
         let kind = match meant.kind {
             Kind::Release => "release",
             Kind::Commit => "commit",
-            Kind::Other => "",
+            Kind::Other => "other",
         };
         for time in &meant.times {
             let until = time.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
