@@ -36,7 +36,9 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/whatis", get(whatis))
         .route("/releases", get(releases))
         .route("/diff", get(diff))
-        .fallback(async || Refused(StatusCode::NOT_FOUND, "there are resolve, log, whatis, releases and diff under /api/v1".to_owned()))
+        .fallback(async || {
+            Refused(StatusCode::NOT_FOUND, "there are resolve, log, whatis, releases and diff under /api/v1".to_owned())
+        })
         .method_not_allowed_fallback(async || Refused(StatusCode::METHOD_NOT_ALLOWED, "questions are asked by GET".to_owned()))
         .layer(from_fn(in_time));
     Router::new().nest("/api/v1", questions)
@@ -44,7 +46,8 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
 
 /// A ledger that hangs is no reason to hang as well.
 async fn in_time(request: Request, next: Next) -> Response {
-    let late = |_| Refused::from(LedgerError::Unavailable(format!("no answer within {} seconds", PATIENCE.as_secs()))).into_response();
+    let late =
+        |_| Refused::from(LedgerError::Unavailable(format!("no answer within {} seconds", PATIENCE.as_secs()))).into_response();
     tokio::time::timeout(PATIENCE, next.run(request)).await.unwrap_or_else(late)
 }
 

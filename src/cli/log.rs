@@ -205,8 +205,22 @@ fn rows(entries: &[Entry]) -> String {
 
 /// The fields of an event in the order of its JSON, behind its number.
 const FIELDS: [&str; 16] = [
-    "number", "at", "registry", "repository", "tag", "action", "outcome", "digest", "previous", "media_type", "size", "who", "client",
-    "rule", "request", "detail",
+    "number",
+    "at",
+    "registry",
+    "repository",
+    "tag",
+    "action",
+    "outcome",
+    "digest",
+    "previous",
+    "media_type",
+    "size",
+    "who",
+    "client",
+    "rule",
+    "request",
+    "detail",
 ];
 
 fn csv(entries: &[Entry], has_head: bool) -> Result<String, Box<dyn std::error::Error>> {

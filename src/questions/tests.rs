@@ -150,7 +150,8 @@ async fn releases_stand_in_the_order_of_versions() {
         ("1.4.0", None, String::new(), String::new()),
     ];
     assert_eq!(said, expected);
-    let moving: Vec<_> = found.moving.iter().map(|moving| (moving.tag.as_str(), moving.release.as_ref().map(Tag::as_str))).collect();
+    let moving: Vec<_> =
+        found.moving.iter().map(|moving| (moving.tag.as_str(), moving.release.as_ref().map(Tag::as_str))).collect();
     assert_eq!(moving, [("1", Some("1.4.1")), ("1.4", Some("1.4.1")), ("latest", Some("1.10.0"))]);
 }
 

@@ -17,10 +17,9 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         return Ok(moment);
     }
     let in_utc = |time: civil::DateTime| time.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-    let said = text
-        .parse::<civil::DateTime>()
-        .and_then(in_utc)
-        .or_else(|_| text.parse::<Span>().and_then(|span| now.to_zoned(TimeZone::UTC).checked_sub(span.abs())).map(|zoned| zoned.timestamp()));
+    let said = text.parse::<civil::DateTime>().and_then(in_utc).or_else(|_| {
+        text.parse::<Span>().and_then(|span| now.to_zoned(TimeZone::UTC).checked_sub(span.abs())).map(|zoned| zoned.timestamp())
+    });
     said.map_err(|_| format!("`{text}` is no time: {FORMS}"))
 }
 

@@ -15,7 +15,8 @@ pub const CONFIG: &str = "story.toml";
 
 /// The commands that ask the ledger, and nothing else.
 pub fn asks(arguments: &[&str]) -> bool {
-    matches!(arguments, ["resolve" | "whatis" | "releases" | "diff", ..]) || matches!(arguments, ["log", _, ..] if !proves(arguments))
+    matches!(arguments, ["resolve" | "whatis" | "releases" | "diff", ..])
+        || matches!(arguments, ["log", _, ..] if !proves(arguments))
 }
 
 /// The commands about checkpoints: their tests are beside those of the program, since a key
