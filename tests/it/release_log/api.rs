@@ -130,6 +130,20 @@ fn mistakes_are_named() {
     }
 }
 
+#[test]
+fn a_ledger_that_hangs_is_not_waited_for() {
+    let server = Postgres::start(&[]);
+    let url = server.url(&server.database());
+    let registry = Registry::start();
+    let proxy = Pushonce::in_front_of(&registry.url()).environment("PUSHONCE_LEDGER__URL", &url);
+    let proxy = proxy.environment("PUSHONCE_LEDGER__TIMEOUT", "120s").start();
+    server.pause();
+    let answer = ask(&proxy, "/api/v1/log", "limit=1", 503);
+    server.resume();
+    assert_eq!(answer["error"], "the ledger gave no answer; try again, and see the log of pushonce");
+    assert!(proxy.log().contains("no answer within 9 seconds"), "{}", proxy.log());
+}
+
 /// A parameter that the server does not know is an error that names it, so none of those
 /// that the document has may be called unknown; and no answer is left without words.
 #[test]
