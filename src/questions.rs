@@ -14,7 +14,7 @@ mod tests;
 pub mod when;
 
 pub use self::difference::{Change, Difference, diff};
-pub use self::digests::{Meant, Time, whatis};
+pub use self::digests::{Known, Meant, Time, whatis};
 pub use self::history::{Cursor, Page, history};
 pub use self::kind::Kind;
 pub use self::releases::{Moving, Release, Releases, releases};

@@ -7,4 +7,5 @@ mod docs {
     pub mod links;
     pub mod markdown;
     pub mod operations;
+    pub mod story;
 }

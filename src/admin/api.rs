@@ -1,10 +1,12 @@
 //! The release log as JSON. docs/openapi.json describes it, and is tested against it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -24,13 +26,29 @@ use crate::questions::{self, Resolution, when};
 const USUAL: usize = 50;
 const MOST: usize = 1_000;
 
+/// Shorter than the patience of the listener, whose answer would have no words.
+const PATIENCE: Duration = Duration::from_secs(9);
+
 pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/api/v1/resolve", get(resolve))
-        .route("/api/v1/log", get(log))
-        .route("/api/v1/whatis", get(whatis))
-        .route("/api/v1/releases", get(releases))
-        .route("/api/v1/diff", get(diff))
+    let questions = Router::new()
+        .route("/resolve", get(resolve))
+        .route("/log", get(log))
+        .route("/whatis", get(whatis))
+        .route("/releases", get(releases))
+        .route("/diff", get(diff))
+        .fallback(async || {
+            Refused(StatusCode::NOT_FOUND, "there are resolve, log, whatis, releases and diff under /api/v1".to_owned())
+        })
+        .method_not_allowed_fallback(async || Refused(StatusCode::METHOD_NOT_ALLOWED, "questions are asked by GET".to_owned()))
+        .layer(from_fn(in_time));
+    Router::new().nest("/api/v1", questions)
+}
+
+/// A ledger that hangs is no reason to hang as well.
+async fn in_time(request: Request, next: Next) -> Response {
+    let late =
+        |_| Refused::from(LedgerError::Unavailable(format!("no answer within {} seconds", PATIENCE.as_secs()))).into_response();
+    tokio::time::timeout(PATIENCE, next.run(request)).await.unwrap_or_else(late)
 }
 
 /// Why there is no answer, in words that say what to do.
@@ -79,8 +97,11 @@ async fn resolve(State(admin): State<Arc<Admin>>, asked: Asked<OfTag>) -> Answer
     let missing = |words: String| Err(Refused(StatusCode::NOT_FOUND, words));
     match questions::resolve(&*admin.ledger, &key, at).await? {
         Resolution::Means(resolved) => Ok(Json(resolved).into_response()),
-        Resolution::Deleted(since) => missing(format!("{key} was deleted at {since}")),
-        Resolution::Unknown => missing(format!("the log knows nothing of {key} at that time")),
+        Resolution::Deleted(since) => missing(format!("{key} was deleted at {since}; /api/v1/log has what it meant before")),
+        Resolution::Unknown => missing(match at {
+            Some(at) => format!("the log knows nothing of {key} at {at} or before; /api/v1/log has what came later"),
+            None => format!("the log knows nothing of {key}; `pushonce adopt` enters what the registry has"),
+        }),
     }
 }
 
@@ -166,5 +187,7 @@ fn parsed<T, E: std::fmt::Display>(text: &str, parse: impl Fn(&str) -> Result<T,
 }
 
 fn moment(text: &str) -> Result<Timestamp, Refused> {
-    when::moment(text, SystemClock.now()).map_err(Refused::mistaken)
+    // The `+` of an offset arrives as a space where it is not written `%2B`.
+    let hint = if text.contains(' ') { "; in a query the + of an offset is written %2B" } else { "" };
+    when::moment(text, SystemClock.now()).map_err(|words| Refused::mistaken(words + hint))
 }

@@ -26,6 +26,10 @@ Examples:
   pushonce log driftwood/web --since 7d --outcome refused    refused pushes of a week
   pushonce log --all --output json                           everything, one line of JSON each
 
+Times:
+  2026-11-24 (its first moment, 00:00), 2026-11-24T15:00, \"2026-11-24 15:00\", all in UTC;
+  2026-11-24T15:00:00+01:00; now; or how long ago: 2h, 30d
+
 Outcomes:
   pushed, moved, repeated, warned, refused, deleted, unknown, adopted, seen, drifted,
   missing, repaired, acted";
@@ -141,8 +145,11 @@ pub(super) fn log(arguments: Arguments, environment: &Environment) -> Result<Str
         }
         let page = history(&*ledger, &filter, arguments.after, arguments.limit.into()).await.map_err(failed)?;
         let mut text = written(&page.entries, arguments.output, true)?;
-        if let Some(next) = page.next.filter(|_| arguments.output == Output::Table) {
-            text += &format!("\nthere is more: --after {next}\n");
+        match (page.next, arguments.output) {
+            (Some(next), Output::Table) => text += &format!("\nthere is more: --after {next}\n"),
+            // What is for programs stays free of words.
+            (Some(next), _) => eprintln!("there is more: --after {next}"),
+            (None, _) => {}
         }
         Ok(text)
     })
@@ -168,7 +175,11 @@ async fn whole(ledger: &dyn Ledger, filter: &Filter, output: Output) -> Result<S
 
 fn written(entries: &[Entry], output: Output, has_head: bool) -> Result<String, Ended> {
     match output {
-        Output::Table => Ok(rows(entries)),
+        Output::Table => {
+            let text = rows(entries);
+            let rows = if has_head { Some(text.as_str()) } else { text.split_once('\n').map(|(_, rows)| rows) };
+            Ok(rows.unwrap_or_default().to_owned())
+        }
         Output::Json => {
             let lines: Result<Vec<String>, _> = entries.iter().map(serde_json::to_string).collect();
             Ok(lines.map_err(|cause| Ended::failed(&cause))?.iter().map(|line| format!("{line}\n")).collect())
@@ -194,8 +205,22 @@ fn rows(entries: &[Entry]) -> String {
 
 /// The fields of an event in the order of its JSON, behind its number.
 const FIELDS: [&str; 16] = [
-    "number", "at", "registry", "repository", "tag", "action", "outcome", "digest", "previous", "media_type", "size", "who", "client",
-    "rule", "request", "detail",
+    "number",
+    "at",
+    "registry",
+    "repository",
+    "tag",
+    "action",
+    "outcome",
+    "digest",
+    "previous",
+    "media_type",
+    "size",
+    "who",
+    "client",
+    "rule",
+    "request",
+    "detail",
 ];
 
 fn csv(entries: &[Entry], has_head: bool) -> Result<String, Box<dyn std::error::Error>> {

@@ -22,7 +22,10 @@ pub(super) enum Question {
     #[command(after_help = "Examples:
   pushonce resolve driftwood/web:1.4
   pushonce resolve driftwood/web:1.4 --at 2026-11-24
+  pushonce resolve driftwood/web:1.4 --at \"2026-11-24 15:00\"
   pushonce resolve driftwood/web:1.4 --at 30d          30 days ago
+
+A date alone is its first moment: for what shipped by the end of the 24th, give the 25th.
 
 Exit codes:
   0  the line is on standard output
@@ -118,11 +121,13 @@ pub(super) fn answer(question: Question, environment: &Environment) -> Result<St
         Question::Whatis { digest, asked } => {
             let digest = Digest::parse(&digest).map_err(|cause| Ended::Mistaken(cause.to_string()))?;
             let config = config::load(&asked.config, environment)?;
-            let meant = block_on(async { questions::whatis(&*ledger_of(&config).await?, &digest).await.map_err(failed) })?;
+            let known = block_on(async { questions::whatis(&*ledger_of(&config).await?, &digest).await.map_err(failed) })?;
             match asked.output {
-                Output::Json => json(&meant),
-                Output::Table if meant.is_empty() => Err(Ended::Failed(format!("no tag ever meant {digest}, as far as the log knows"))),
-                Output::Table => Ok(answers::meant(&meant)),
+                Output::Json => json(&known),
+                Output::Table if known.tags.is_empty() => {
+                    Err(Ended::Failed(format!("no tag ever meant {digest}, as far as the log knows")))
+                }
+                Output::Table => Ok(answers::known(&known)),
             }
         }
         Question::Releases { repository, asked } => {
@@ -131,9 +136,9 @@ pub(super) fn answer(question: Question, environment: &Environment) -> Result<St
             let found = block_on(async { questions::releases(&*ledger_of(&config).await?, &repository).await.map_err(failed) })?;
             match asked.output {
                 Output::Json => json(&found),
-                Output::Table if found.releases.is_empty() && found.moving.is_empty() => {
-                    Err(Ended::Failed(format!("the log knows no release of {repository}; `pushonce adopt` enters what the registry has")))
-                }
+                Output::Table if found.releases.is_empty() && found.moving.is_empty() => Err(Ended::Failed(format!(
+                    "the log knows no release of {repository}; `pushonce adopt` enters what the registry has"
+                ))),
                 Output::Table => Ok(answers::releases(&found)),
             }
         }
@@ -145,10 +150,13 @@ pub(super) fn answer(question: Question, environment: &Environment) -> Result<St
             };
             let between = (first.min(second), first.max(second));
             let config = config::load(&asked.config, environment)?;
-            let found = block_on(async { questions::diff(&*ledger_of(&config).await?, &repository, between).await.map_err(failed) })?;
+            let found =
+                block_on(async { questions::diff(&*ledger_of(&config).await?, &repository, between).await.map_err(failed) })?;
             match asked.output {
                 Output::Json => json(&found),
-                Output::Table if found.is_empty() => Ok(format!("no tag of {repository} changed between {} and {}\n", between.0, between.1)),
+                Output::Table if found.is_empty() => {
+                    Ok(format!("no tag of {repository} changed between {} and {}\n", between.0, between.1))
+                }
                 Output::Table => Ok(answers::differences(&found)),
             }
         }
@@ -164,7 +172,8 @@ fn unknown(key: &TagKey, at: Option<Timestamp>) -> String {
 
 /// `REPOSITORY:TAG`.
 pub(super) fn tag(text: &str) -> Result<TagKey, Ended> {
-    let form = || Ended::Mistaken(format!("`{text}` is no tag: write REPOSITORY:TAG without a registry host, such as driftwood/web:1.4"));
+    let form =
+        || Ended::Mistaken(format!("`{text}` is no tag: write REPOSITORY:TAG without a registry host, such as driftwood/web:1.4"));
     let (name, tag) = text.rsplit_once(':').ok_or_else(form)?;
     let tag = Tag::parse(tag).map_err(|cause| Ended::Mistaken(format!("{text}: {cause}")))?;
     Ok(TagKey { repository: repository(name)?, tag })

@@ -26,9 +26,10 @@ pub enum Kind {
 
 impl Kind {
     pub fn of(tag: &Tag) -> Self {
-        let is_commit = COMMITS.iter().filter_map(|prefix| tag.as_str().strip_prefix(prefix)).any(|hash| {
-            hash.len() >= SHORTEST && hash.bytes().all(|letter| letter.is_ascii_hexdigit())
-        });
+        let is_commit = COMMITS
+            .iter()
+            .filter_map(|prefix| tag.as_str().strip_prefix(prefix))
+            .any(|hash| hash.len() >= SHORTEST && hash.bytes().all(|letter| letter.is_ascii_hexdigit()));
         match version(tag) {
             Some(_) => Self::Release,
             None if is_commit => Self::Commit,

@@ -55,14 +55,9 @@ pub async fn releases(log: &dyn Log, repository: &RepositoryName) -> Result<Rele
         let event = entry.event;
         let Some(tag) = event.tag else { continue };
         match (Kind::of(&tag), event.digest) {
-            (Kind::Release, digest) => releases.push(Release {
-                tag,
-                digest,
-                at: event.at,
-                who: event.who,
-                commits: Vec::new(),
-                pointed_to_by: Vec::new(),
-            }),
+            (Kind::Release, digest) => {
+                releases.push(Release { tag, digest, at: event.at, who: event.who, commits: Vec::new(), pointed_to_by: Vec::new() })
+            }
             (Kind::Commit, Some(digest)) => commits.entry(digest).or_default().push(tag),
             (Kind::Other, Some(digest)) => moving.push(Moving { tag, digest, since: event.at, who: event.who, release: None }),
             (_, None) => {}

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::ledger::event::Entry;
+use crate::ledger::event::{Entry, Outcome};
 use crate::ledger::{Ledger, LedgerError, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
 
@@ -20,6 +20,9 @@ pub struct Resolved {
     /// Who pushed it, as far as is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
+    /// How it came to mean it: pushed through the gate, or found in the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
 }
 
 /// The answer to [`resolve`].
@@ -32,7 +35,9 @@ pub enum Resolution {
     Unknown,
 }
 
-/// For an immutable tag and now, the ledger's own row is the truth; for all else, the log.
+/// For a sealed tag and now, the ledger's own row is the truth; for all else, the log. That
+/// goes for a tombstone too: its delete is in the log, and so is whatever was pushed since
+/// the policy lets the tag move.
 pub async fn resolve(ledger: &dyn Ledger, key: &TagKey, at: Option<Timestamp>) -> Result<Resolution, LedgerError> {
     let record = match at {
         None => ledger.lookup(key).await?,
@@ -40,17 +45,19 @@ pub async fn resolve(ledger: &dyn Ledger, key: &TagKey, at: Option<Timestamp>) -
     };
     let entry = ledger.meaning(key, at).await?;
     let resolved = |digest: Digest, since: Timestamp, entry: Option<Entry>| {
-        let who = entry.filter(|entry| entry.event.digest.as_ref() == Some(&digest)).and_then(|entry| entry.event.who);
+        let event = entry.map(|entry| entry.event).filter(|event| event.digest.as_ref() == Some(&digest));
+        let (outcome, who) = event.map(|event| (event.outcome, event.who)).unzip();
         let pin = format!("{}@{digest}", key.repository);
-        Resolution::Means(Resolved { repository: key.repository.clone(), tag: key.tag.clone(), pin, digest, since, who })
+        let (repository, tag) = (key.repository.clone(), key.tag.clone());
+        Resolution::Means(Resolved { repository, tag, digest, pin, since, who: who.flatten(), outcome })
     };
     Ok(match (record, entry) {
         (Some(row), entry) if row.state == State::Sealed => resolved(row.digest, row.since, entry),
-        (Some(row), _) if row.state == State::Burnt => Resolution::Deleted(row.since),
         (_, Some(entry)) => match entry.event.digest.clone() {
             Some(digest) => resolved(digest, entry.event.at, Some(entry)),
             None => Resolution::Deleted(entry.event.at),
         },
+        (Some(row), None) if row.state == State::Burnt => Resolution::Deleted(row.since),
         _ => Resolution::Unknown,
     })
 }

@@ -77,6 +77,21 @@ async fn a_tag_is_resolved_now_and_at_a_time() {
     ledger.burn(&key("web:1.4.0"), &digest("one"), &note("eve", 12)).await.expect("burnt");
     assert_eq!(meant("web:1.4.0", None).await, format!("Deleted({})", day(12)));
     assert_eq!(meant("web:1.4.0", Some(11)).await, format!("web@{}", digest("one")));
+    moved(&ledger, "web:1.4.0", Some("three"), 13).await;
+    assert_eq!(meant("web:1.4.0", None).await, format!("web@{}", digest("three")), "the policy lets it move since");
+}
+
+#[tokio::test]
+async fn an_answer_says_who_and_how() {
+    let ledger = story().await;
+    ledger.adopt(&key("web:0.9.0"), &digest("old"), &note("pushonce", 11)).await.expect("adopted");
+    let said = async |tag: &str| match resolve(&ledger, &key(tag), None).await.expect("an answer") {
+        Resolution::Means(resolved) => (resolved.who.unwrap_or_default(), resolved.outcome, resolved.since),
+        other => panic!("{tag}: {other:?}"),
+    };
+    assert_eq!(said("web:1.4.0").await, ("ann".to_owned(), Some(Outcome::Pushed), day(1)));
+    assert_eq!(said("web:1.4").await, ("bob".to_owned(), Some(Outcome::Moved), day(5)));
+    assert_eq!(said("web:0.9.0").await, ("pushonce".to_owned(), Some(Outcome::Adopted), day(11)));
 }
 
 #[tokio::test]
@@ -90,7 +105,8 @@ async fn an_open_claim_means_nothing_yet() {
 #[tokio::test]
 async fn a_digest_knows_its_tags() {
     let ledger = story().await;
-    let meant = whatis(&ledger, &digest("one")).await.expect("an answer");
+    let Known { tags: meant, more, .. } = whatis(&ledger, &digest("one")).await.expect("an answer");
+    assert!(!more);
     let said: Vec<_> = meant.iter().map(|meant| (meant.tag.as_str(), meant.kind, meant.now, meant.times.len())).collect();
     let expected = [
         ("1.4.0", Kind::Release, true, 1),
@@ -101,7 +117,20 @@ async fn a_digest_knows_its_tags() {
     ];
     assert_eq!(said, expected);
     assert_eq!((meant[2].times[0].from, meant[2].times[0].until), (day(1), Some(day(5))));
-    assert_eq!(whatis(&ledger, &digest("nothing")).await.expect("an answer"), []);
+    assert_eq!(whatis(&ledger, &digest("nothing")).await.expect("an answer").tags, []);
+}
+
+#[tokio::test]
+async fn a_tag_that_came_back_has_two_times_and_what_is_left_out_is_said() {
+    let ledger = story().await;
+    moved(&ledger, "web:latest", Some("one"), 20).await;
+    let all = whatis(&ledger, &digest("one")).await.expect("an answer");
+    let latest = all.tags.iter().find(|meant| meant.tag.as_str() == "latest").expect("latest");
+    let times: Vec<_> = latest.times.iter().map(|time| (time.from, time.until)).collect();
+    assert!(latest.now);
+    assert_eq!(times, [(day(20), None), (day(1), Some(day(5)))]);
+    let some = digests::known(&ledger, &digest("one"), 1).await.expect("an answer");
+    assert!(some.more && some.tags.len() == 1 && some.tags[0].tag.as_str() == "latest", "{some:?}");
 }
 
 #[tokio::test]
@@ -121,7 +150,8 @@ async fn releases_stand_in_the_order_of_versions() {
         ("1.4.0", None, String::new(), String::new()),
     ];
     assert_eq!(said, expected);
-    let moving: Vec<_> = found.moving.iter().map(|moving| (moving.tag.as_str(), moving.release.as_ref().map(Tag::as_str))).collect();
+    let moving: Vec<_> =
+        found.moving.iter().map(|moving| (moving.tag.as_str(), moving.release.as_ref().map(Tag::as_str))).collect();
     assert_eq!(moving, [("1", Some("1.4.1")), ("1.4", Some("1.4.1")), ("latest", Some("1.10.0"))]);
 }
 

@@ -17,10 +17,9 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         return Ok(moment);
     }
     let in_utc = |time: civil::DateTime| time.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-    let said = text
-        .parse::<civil::DateTime>()
-        .and_then(in_utc)
-        .or_else(|_| text.parse::<Span>().and_then(|span| now.to_zoned(TimeZone::UTC).checked_sub(span.abs())).map(|zoned| zoned.timestamp()));
+    let said = text.parse::<civil::DateTime>().and_then(in_utc).or_else(|_| {
+        text.parse::<Span>().and_then(|span| now.to_zoned(TimeZone::UTC).checked_sub(span.abs())).map(|zoned| zoned.timestamp())
+    });
     said.map_err(|_| format!("`{text}` is no time: {FORMS}"))
 }
 
@@ -40,6 +39,9 @@ mod tests {
             ("2h", "2026-11-24T10:00:00Z"),
             ("30d", "2026-10-25T12:00:00Z"),
             ("1h 30m", "2026-11-24T10:30:00Z"),
+            ("90m", "2026-11-24T10:30:00Z"),
+            ("1d 12h", "2026-11-23T00:00:00Z"),
+            ("2026-11-20T15:30:30", "2026-11-20T15:30:30Z"),
             (" now ", "2026-11-24T12:00:00Z"),
         ] {
             assert_eq!(moment(text, now), Ok(expected.parse().expect("a time")), "{text}");

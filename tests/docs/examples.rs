@@ -12,6 +12,7 @@ use pushonce::refusal::{Immutable, Meaning};
 use tempfile::TempDir;
 
 use super::markdown::{Block, blocks, documents, read, root};
+use super::story;
 
 /// A directory with the files that a document shows (their first line is their
 /// name as a comment) and the repository's `config/`.
@@ -72,7 +73,11 @@ fn every_command_that_is_shown_says_what_is_shown() {
         let blocks = blocks(&read(&document));
         let directory = directory_of(&blocks);
         for block in blocks.iter().filter(|block| block.language == "console") {
-            for (arguments, shown) in runs(block) {
+            for (mut arguments, shown) in runs(block).into_iter().filter(|(arguments, _)| !story::proves(arguments)) {
+                if story::asks(&arguments) {
+                    story::tell(directory.path());
+                    arguments.extend(["--config", story::CONFIG]);
+                }
                 let (said, _) = pushonce(&arguments, directory.path());
                 assert_eq!(said, shown, "{document}:{} {arguments:?}", block.line);
                 checked += 1;

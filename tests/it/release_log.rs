@@ -6,6 +6,8 @@ mod crash;
 mod proof;
 mod story;
 
+use pushonce::clock::{Clock, SystemClock};
+
 use crate::harness::run::Run;
 use crate::harness::{Image, Pushonce};
 use crate::operator::ledger_commands::operate;
@@ -25,7 +27,7 @@ impl Story {
             proxy.push(&format!("driftwood/web:{tag}"), &first).expect_created();
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
-        let between = jiff::Timestamp::now().to_string();
+        let between = SystemClock.now().to_string();
         std::thread::sleep(std::time::Duration::from_millis(20));
         for tag in ["git-9f8e7d6", "1.4.1", "1.4", "1", "latest"] {
             proxy.push(&format!("driftwood/web:{tag}"), &second).expect_created();

@@ -2,15 +2,15 @@
 
 use crate::cli::table::{or_dash, plain, table};
 use crate::oci::Tag;
-use crate::questions::{Change, Difference, Kind, Meant, Releases};
+use crate::questions::{Change, Difference, Kind, Known, Releases};
 
-pub(super) fn meant(all: &[Meant]) -> String {
+pub(super) fn known(known: &Known) -> String {
     let mut rows = Vec::new();
-    for meant in all {
+    for meant in &known.tags {
         let kind = match meant.kind {
             Kind::Release => "release",
             Kind::Commit => "commit",
-            Kind::Other => "",
+            Kind::Other => "other",
         };
         for time in &meant.times {
             let until = time.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
@@ -18,7 +18,8 @@ pub(super) fn meant(all: &[Meant]) -> String {
             rows.push(vec![tag, kind.to_owned(), time.from.to_string(), until, or_dash(time.who.as_deref().map(plain))]);
         }
     }
-    table(&["TAG", "KIND", "FROM", "UNTIL", "WHO"], &rows)
+    let more = if known.more { "\nthere are older times, which are left out\n" } else { "" };
+    table(&["TAG", "KIND", "FROM", "UNTIL", "WHO"], &rows) + more
 }
 
 pub(super) fn releases(found: &Releases) -> String {

@@ -4,6 +4,8 @@ use crate::harness::process::eventually;
 use crate::harness::{Image, Pushonce, Registry};
 use std::time::Duration;
 
+use crate::operator::ledger_commands::operate;
+
 use super::{Story, refused, said};
 
 #[test]
@@ -49,12 +51,17 @@ fn the_history_of_a_tag_is_told_in_three_forms() {
 
     let csv = said(&proxy, &["log", "--output", "csv", "--all"]);
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("number,at,registry,repository,tag,action,outcome,digest,previous,media_type,size,who,client,rule,request,detail"));
+    assert_eq!(
+        lines.next(),
+        Some("number,at,registry,repository,tag,action,outcome,digest,previous,media_type,size,who,client,rule,request,detail")
+    );
     assert_eq!(lines.count(), 11);
     let page = said(&proxy, &["log", "--limit", "4"]);
     let next = page.lines().last().and_then(|line| line.strip_prefix("there is more: --after ")).expect("more").to_owned();
     let rest = said(&proxy, &["log", "--after", &next]);
     assert_eq!(page.lines().count() - 3 + rest.lines().count() - 1, 11, "{page}\n{rest}");
+    let lines = operate(&proxy, &["log", "--limit", "4", "--output", "json"]).expect_success();
+    assert_eq!((lines.stdout.lines().count(), lines.stderr.trim_end()), (4, &*format!("there is more: --after {next}")));
     refused(&proxy, &["log", "--after", "yesterday"], 2, "give the `next` of the page before");
     refused(&proxy, &["log", "--outcome", "lost"], 2, "it is one of pushed, moved");
     refused(&proxy, &["log", "UPPER"], 2, "is not a path component of a repository name");
@@ -91,5 +98,7 @@ fn a_digest_and_a_repository_are_explained() {
         changes.lines().skip(1).map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
     let expected = ["1 moved", "1.10.0 appeared", "1.4 moved", "1.4.1 appeared", "git-9f8e7d6 appeared", "latest moved"];
     assert_eq!(told, expected, "{changes}");
-    assert!(said(&proxy, &["diff", "driftwood/web", "--between", &between, &between]).starts_with("no tag of driftwood/web changed"));
+    assert!(
+        said(&proxy, &["diff", "driftwood/web", "--between", &between, &between]).starts_with("no tag of driftwood/web changed")
+    );
 }
