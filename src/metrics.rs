@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// From a quarter of a millisecond, about what the ledger takes, to the longest
 /// time that a registry is waited for.
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub uploads: IntGauge,
     pub uploads_refused: IntCounter,
     limits_reached: IntCounterVec,
+    webhook_deliveries: IntCounterVec,
+    webhook_waiting: IntGaugeVec,
 }
 
 impl Metrics {
@@ -92,6 +96,14 @@ impl Metrics {
                 Opts::new("pushonce_limits_reached_total", "Times that a client reached a limit of [server], by its key."),
                 &["limit"],
             )?,
+            webhook_deliveries: IntCounterVec::new(
+                Opts::new("pushonce_webhook_deliveries_total", "Tries to deliver an event to the receiver of a webhook."),
+                &["webhook", "outcome"],
+            )?,
+            webhook_waiting: IntGaugeVec::new(
+                Opts::new("pushonce_webhook_waiting", "Events of the log that a webhook has not come to yet."),
+                &["webhook"],
+            )?,
             registry,
         };
         metrics.register()?;
@@ -115,7 +127,9 @@ impl Metrics {
         self.registry.register(Box::new(self.streams.clone()))?;
         self.registry.register(Box::new(self.uploads.clone()))?;
         self.registry.register(Box::new(self.uploads_refused.clone()))?;
-        self.registry.register(Box::new(self.limits_reached.clone()))
+        self.registry.register(Box::new(self.limits_reached.clone()))?;
+        self.registry.register(Box::new(self.webhook_deliveries.clone()))?;
+        self.registry.register(Box::new(self.webhook_waiting.clone()))
     }
 
     pub fn request(&self, kind: &str, verdict: &str) {
@@ -138,6 +152,15 @@ impl Metrics {
     /// Whether memory knew what an immutable tag means, so that no ledger was asked.
     pub fn known_tag(&self, known: bool) {
         self.known_tags.with_label_values(&[if known { "hit" } else { "miss" }]).inc();
+    }
+
+    /// Counts a try to deliver an event.
+    pub fn webhook_delivery(&self, webhook: &str, outcome: &str) {
+        self.webhook_deliveries.with_label_values(&[webhook, outcome]).inc();
+    }
+
+    pub fn webhook_waiting(&self, webhook: &str, events: u64) {
+        self.webhook_waiting.with_label_values(&[webhook]).set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
     /// Runs a ledger operation and takes its time.

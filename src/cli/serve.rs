@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::server::{self, Drain, Drained, Listener, ListenerError};
 use crate::telemetry::{self, TelemetryError};
 use crate::upstream::{Probe, SideError, Upstream};
+use crate::webhooks::{self, WebhookError};
 
 /// Why the server did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -31,6 +32,8 @@ enum ServeError {
     Listener(#[from] ListenerError),
     #[error(transparent)]
     Admin(#[from] AdminError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     #[error("the metrics cannot be declared: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("the operating system refused: {0}")]
@@ -74,7 +77,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let gate = Arc::new(Gate::new(GateParts {
         policy: config.policy,
         ledger: Arc::clone(&ledger),
-        registry: name,
+        registry: name.clone(),
         upstream,
         clock: Arc::new(SystemClock),
         metrics: Arc::clone(&metrics),
@@ -86,6 +89,15 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
 
+    let told = webhooks::Shared {
+        origin: config.release_log.origin,
+        registry: name,
+        ledger: Arc::clone(&ledger),
+        clock: Arc::new(SystemClock),
+        metrics: Arc::clone(&metrics),
+        stop: drain.token(),
+    };
+    webhooks::start(config.webhooks, told, drain.writes()).await?;
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
     let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token };
