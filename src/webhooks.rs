@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::deliverer::Deliverer;
+pub use self::envelope::id as id_of;
 use crate::clock::Clock;
 use crate::config::valid::Webhook;
 use crate::ledger::Ledger;

@@ -86,18 +86,17 @@ impl Deliverer {
         loop {
             let size = *self.size.borrow_and_update();
             let is_new = self.position.is_none_or(|position| position < size);
-            let waiting = size.saturating_sub(self.position.unwrap_or(size));
-            self.shared.metrics.webhook_waiting(&self.webhook.name, waiting);
+            self.count_waiting();
             if is_new && retry.is_none_or(|at| at <= Instant::now()) {
                 let handed = self.hand_on().await;
                 if matches!(handed, Err(Stopped::Ending)) {
                     return;
                 }
-                retry = handed.err().map(|stopped| Instant::now() + self.pause_after(stopped));
-                // The log may have grown meanwhile.
-                if retry.is_none() && self.position.is_none_or(|position| position < *self.size.borrow()) {
-                    continue;
+                match handed {
+                    Ok(()) => (self.pause, self.said, retry) = (FIRST_PAUSE, None, None),
+                    Err(stopped) => retry = Some(Instant::now() + self.pause_after(stopped)),
                 }
+                self.count_waiting();
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -105,6 +104,12 @@ impl Deliverer {
                 () = sleep_until(retry.unwrap_or_else(Instant::now)), if is_new && retry.is_some() => {}
             }
         }
+    }
+
+    fn count_waiting(&self) {
+        let size = *self.size.borrow();
+        let waiting = size.saturating_sub(self.position.unwrap_or(size));
+        self.shared.metrics.webhook_waiting(&self.webhook.name, waiting);
     }
 
     /// Hands on what is new, up to the end of the log.

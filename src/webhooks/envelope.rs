@@ -29,7 +29,7 @@ struct Envelope<'a> {
 
 /// What tells an event from every other of the log: its position, and the beginning of its
 /// hash, since a log that was restored from a backup has other events at the same places.
-pub(super) fn id(leaf: &Leaf) -> String {
+pub fn id(leaf: &Leaf) -> String {
     format!("{}-{}", leaf.position, HEXLOWER.encode(&leaf.hash.0[..DISTINCT]))
 }
 

@@ -42,7 +42,7 @@ fn said(proxy: &Pushonce, arguments: &[&str]) -> String {
 
 /// A command that fails with this code and says these words.
 #[track_caller]
-fn refused(proxy: &Pushonce, arguments: &[&str], code: i32, words: &str) -> Run {
+pub(crate) fn refused(proxy: &Pushonce, arguments: &[&str], code: i32, words: &str) -> Run {
     let run = operate(proxy, arguments);
     assert_eq!(run.status.code(), Some(code), "{run}");
     assert!(run.stderr.contains(words), "{words} is missing: {run}");
