@@ -26,6 +26,8 @@ pub struct Metrics {
     /// Set at each walk over the open changes.
     pub open_changes: IntGauge,
     pub events_lost: IntCounter,
+    /// 1 where the log is not what its checkpoint file says.
+    pub log_inconsistent: IntGauge,
     pub drift: IntCounter,
     pub unpinned_pulls: IntCounter,
     pub connections: IntGauge,
@@ -76,6 +78,10 @@ impl Metrics {
                 "pushonce_events_lost_total",
                 "Refusals, repeated pushes and drift that could not be written to the release log.",
             )?,
+            log_inconsistent: IntGauge::new(
+                "pushonce_log_inconsistent",
+                "1 where the release log is not what the checkpoint in release_log.checkpoint_file says.",
+            )?,
             drift: IntCounter::new(
                 "pushonce_drift_total",
                 "Times that the registry's pointer of an immutable tag, or its content, differed from the ledger.",
@@ -120,6 +126,7 @@ impl Metrics {
         self.registry.register(Box::new(self.stuck_claims.clone()))?;
         self.registry.register(Box::new(self.open_changes.clone()))?;
         self.registry.register(Box::new(self.events_lost.clone()))?;
+        self.registry.register(Box::new(self.log_inconsistent.clone()))?;
         self.registry.register(Box::new(self.drift.clone()))?;
         self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
         self.registry.register(Box::new(self.connections.clone()))?;

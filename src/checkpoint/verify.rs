@@ -106,9 +106,8 @@ impl Reader<'_> {
     }
 
     fn compare_checkpoints(&mut self) {
-        let root = root_of(&self.levels);
         for checkpoint in self.known.iter().filter(|checkpoint| checkpoint.size == self.size) {
-            if checkpoint.root == root {
+            if checkpoint.root == root_of(&self.levels) {
                 self.checkpoints += 1;
             } else {
                 let Checkpoint { origin, size, .. } = checkpoint;

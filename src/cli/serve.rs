@@ -14,6 +14,7 @@ use crate::config::{self, valid::Config};
 use crate::gate::{Gate, GateParts, Reconciler};
 use crate::ledger::{self, OpenError};
 use crate::metrics::Metrics;
+use crate::notary::{Notary, SigningKeyError};
 use crate::server::{self, Drain, Drained, Listener, ListenerError};
 use crate::telemetry::{self, TelemetryError};
 use crate::upstream::{Probe, SideError, Upstream};
@@ -32,6 +33,8 @@ enum ServeError {
     Listener(#[from] ListenerError),
     #[error(transparent)]
     Admin(#[from] AdminError),
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
     #[error("the metrics cannot be declared: {0}")]
@@ -89,6 +92,9 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
 
+    if let Some(notary) = Notary::new(&config.release_log, Arc::clone(&ledger), Arc::clone(&metrics))? {
+        drain.writes().spawn(notary.run(drain.token()));
+    }
     let told = webhooks::Shared {
         origin: config.release_log.origin,
         registry: name,
