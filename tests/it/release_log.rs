@@ -3,7 +3,9 @@
 mod api;
 mod access;
 mod crash;
+mod notary;
 mod proof;
+mod proof_postgres;
 mod story;
 
 use crate::harness::run::Run;

@@ -12,7 +12,7 @@ use super::{refused, said};
 const FREE: &str = "DROP TRIGGER events_never_change; DROP TRIGGER events_are_kept; DROP TRIGGER tree_never_changes; DROP TRIGGER tree_is_kept;";
 
 /// A proxy with more events than a node of the tree has leaves, and a copy of its ledger.
-fn busy() -> (Registry, Pushonce) {
+pub(super) fn busy() -> (Registry, Pushonce) {
     let registry = Registry::start();
     let mut proxy = Pushonce::start(&registry);
     let image = Image::random();

@@ -1,8 +1,10 @@
 //! The end of the process in the middle of deliveries.
 
 use super::{PATIENCE, Receiver};
+use crate::harness::postgres::Postgres;
 use crate::harness::process::eventually;
 use crate::harness::{Image, Pushonce, Registry};
+use crate::operator::ledger_commands::operate;
 
 #[test]
 fn nothing_is_lost_when_it_is_killed_or_ended_in_the_middle() {
@@ -48,4 +50,26 @@ fn nothing_is_lost_when_it_is_killed_or_ended_in_the_middle() {
         assert_eq!(ids.entry(subject).or_insert(&event["id"]), &&event["id"], "a tag that was pushed once has one id");
     }
     receiver.check_signatures();
+}
+
+#[test]
+fn a_ledger_that_moves_takes_along_how_far_its_webhooks_have_come() {
+    let (registry, receiver) = (Registry::start(), Receiver::start());
+    let mut proxy = Pushonce::in_front_of(&registry.url()).setting(&receiver.webhook("chat", "")).start();
+    proxy.push("web:1.4.0", &Image::random()).expect_created();
+    receiver.expect(1);
+    receiver.answer(503);
+    proxy.push("web:1.4.1", &Image::random()).expect_created();
+    proxy.push("web:1.4.2", &Image::random()).expect_created();
+    receiver.expect(2);
+    assert!(proxy.terminate().success());
+    receiver.answer(200);
+    let url = Postgres::shared().url(&Postgres::shared().database());
+    operate(&proxy, &["ledger", "move", "--to", &url]).expect_success();
+    proxy.set_environment("PUSHONCE_LEDGER__URL", Some(&url));
+    proxy.restart();
+    proxy.push("web:1.4.3", &Image::random()).expect_created();
+    let mut told = eventually(PATIENCE, "the last event", || Some(receiver.told()).filter(|told| told.last().is_some_and(|last| last == "pushed web:1.4.3")));
+    told.dedup();
+    assert_eq!(told, ["pushed web:1.4.0", "pushed web:1.4.1", "pushed web:1.4.2", "pushed web:1.4.3"]);
 }
