@@ -75,7 +75,8 @@ impl Checkpoint {
         if let Some(verifier) = verifier {
             let name = verifier.name();
             let mut lines = signatures.lines().filter_map(|line| line.strip_prefix(DASH)?.strip_prefix(name)?.strip_prefix(' '));
-            let signed = lines.find(|signature| verifier.made(signature)).ok_or_else(|| CheckpointError::Unsigned(name.to_owned()))?;
+            let signed =
+                lines.find(|signature| verifier.made(signature)).ok_or_else(|| CheckpointError::Unsigned(name.to_owned()))?;
             if !verifier.verify(text.as_bytes(), signed) {
                 return Err(CheckpointError::WrongSignature(name.to_owned()));
             }

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// From a quarter of a millisecond, about what the ledger takes, to the longest
 /// time that a registry is waited for.

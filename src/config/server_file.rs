@@ -48,8 +48,11 @@ pub(super) fn read(
     let environment = Environment::new(variables, report);
     let document = Document::parse(source, report);
     let top = Section::top(&document, Some(&environment), report);
-    let names: Vec<&str> =
-        KEYS.iter().flat_map(|(section, keys)| if section.is_empty() { keys.to_vec() } else { vec![*section] }).chain(["webhook"]).collect();
+    let names: Vec<&str> = KEYS
+        .iter()
+        .flat_map(|(section, keys)| if section.is_empty() { keys.to_vec() } else { vec![*section] })
+        .chain(["webhook"])
+        .collect();
     top.refuse_unknown(&names);
     let section = |name| top.section(name, KEYS.iter().find(|(section, _)| *section == name).map_or(&[], |(_, keys)| *keys));
 
@@ -65,7 +68,19 @@ pub(super) fn read(
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
     let (policy_file, policy) = policy(&section("policy"), directory, path, files, report);
-    Some(Config { listen, server, upstream: upstream?, ledger, admin, release_log, webhooks, pulls, log, policy: policy?, policy_file })
+    Some(Config {
+        listen,
+        server,
+        upstream: upstream?,
+        ledger,
+        admin,
+        release_log,
+        webhooks,
+        pulls,
+        log,
+        policy: policy?,
+        policy_file,
+    })
 }
 
 fn server(section: &Section<'_>, directory: &Path) -> Server {

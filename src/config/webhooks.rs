@@ -88,9 +88,8 @@ fn list<T>(section: &Section<'_>, key: &str, read: impl Fn(&str) -> Result<T, Mi
 
 /// Where events are sent.
 fn url(text: &str) -> Result<String, Mistake> {
-    let wrong = |label: &str| {
-        Mistake::new("is no address of a webhook", label, "write a URL such as `https://hooks.example.com/pushonce`")
-    };
+    let wrong =
+        |label: &str| Mistake::new("is no address of a webhook", label, "write a URL such as `https://hooks.example.com/pushonce`");
     let uri: Uri = text.parse().map_err(|_| wrong("not a URL"))?;
     match (uri.scheme_str(), uri.authority()) {
         (Some("https" | "http"), Some(authority)) if authority.as_str().contains('@') => {

@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock};
 use regex::Regex;
 use thiserror::Error;
 
-use crate::oci::{RepositoryName, Tag};
 use crate::oci::name::NameError;
+use crate::oci::{RepositoryName, Tag};
 use expression::Expression;
 use glob::{Alphabet, Glob};
 use semver::Template;

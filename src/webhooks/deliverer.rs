@@ -53,7 +53,7 @@ enum Stopped {
     /// The process ends.
     Ending,
     Ledger(LedgerError),
-    Delivery(Leaf, DeliveryError),
+    Delivery(Box<Leaf>, DeliveryError),
 }
 
 impl From<LedgerError> for Stopped {
@@ -173,7 +173,7 @@ impl Deliverer {
         let outcome = sent.as_ref().map_or_else(DeliveryError::outcome, |()| "delivered");
         self.shared.metrics.webhook_delivery(&self.webhook.name, outcome);
         match sent {
-            Err(cause) => Err(Stopped::Delivery(leaf, cause)),
+            Err(cause) => Err(Stopped::Delivery(Box::new(leaf), cause)),
             Ok(()) => {
                 self.pause = FIRST_PAUSE;
                 if self.said.take().is_some() {

@@ -54,10 +54,12 @@ impl Sender {
     pub(super) fn new(webhook: &Webhook) -> Result<Self, WebhookError> {
         let failed = |cause: String| WebhookError { name: webhook.name.clone(), cause };
         let trusted = match &webhook.ca_file {
-            Some(file) => trust::roots_from(file)
-                .map_err(|cause| failed(format!("{}: cannot read the certificate authorities of ca_file: {cause}", file.display())))?,
-            None if webhook.url.starts_with("https:") => trust::system_roots()
-                .map_err(|cause| failed(format!("the system has no certificate authorities ({cause}): install ca-certificates, or set ca_file")))?,
+            Some(file) => trust::roots_from(file).map_err(|cause| {
+                failed(format!("{}: cannot read the certificate authorities of ca_file: {cause}", file.display()))
+            })?,
+            None if webhook.url.starts_with("https:") => trust::system_roots().map_err(|cause| {
+                failed(format!("the system has no certificate authorities ({cause}): install ca-certificates, or set ca_file"))
+            })?,
             None => RootCertStore::empty(),
         };
         let tls = trust::tls_trusting(trusted).map_err(|cause| failed(format!("TLS cannot be set up: {cause}")))?;

@@ -113,7 +113,15 @@ impl Receiver {
                 sys.exit(f'{expected} is not {sys.argv[4]}' if expected != sys.argv[4] else 0)\n";
             let mut python = Command::new("python3");
             python.args(["-c", script, SECRET, header("webhook-id"), header("webhook-timestamp"), header("webhook-signature")]);
-            run({ python.arg(&body); python }, "python3", self.directory.path()).expect_success();
+            run(
+                {
+                    python.arg(&body);
+                    python
+                },
+                "python3",
+                self.directory.path(),
+            )
+            .expect_success();
         }
     }
 }

@@ -46,7 +46,10 @@ fn the_newest_checkpoint_stands_in_its_file_and_only_a_kept_one_is_replaced() {
     let kept = begins(5).expect("the one of the end");
 
     // Somebody changes a leaf, and the log goes on.
-    tamper(&ledger_of(&proxy), "DROP TRIGGER tree_never_changes; UPDATE tree SET hash = zeroblob(32) WHERE level = 0 AND number = 1");
+    tamper(
+        &ledger_of(&proxy),
+        "DROP TRIGGER tree_never_changes; UPDATE tree SET hash = zeroblob(32) WHERE level = 0 AND number = 1",
+    );
     proxy.restart();
     eventually(PATIENCE, "it is said", || proxy.log_lines().iter().any(|line| line["message"] == REWRITTEN).then_some(()));
     assert_eq!(proxy.metric("pushonce_log_inconsistent", &[]), 1.0);
@@ -56,7 +59,10 @@ fn the_newest_checkpoint_stands_in_its_file_and_only_a_kept_one_is_replaced() {
     refused(&proxy, &["log", "verify"], 1, "event 2, of web:1.0.1");
 
     // A checkpoint of another log, or none, is not written over either.
-    for (text, words) in [(kept.replace("pushonce/default", "other/log"), "it is of the log other/log"), ("hello\n".to_owned(), "it is no checkpoint")] {
+    for (text, words) in [
+        (kept.replace("pushonce/default", "other/log"), "it is of the log other/log"),
+        ("hello\n".to_owned(), "it is no checkpoint"),
+    ] {
         fs::write(&file, &text).expect("written");
         proxy.restart();
         eventually(PATIENCE, "it is said", || proxy.log().contains(words).then_some(()));

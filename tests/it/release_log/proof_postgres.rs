@@ -46,7 +46,8 @@ fn what_was_moved_is_whole_and_every_changed_byte_is_found() {
         ("detail", "'x'"),
         ("digest", "'nonsense'"),
     ];
-    let updates = columns.map(|(column, value)| (format!("UPDATE events SET {column} = {value} WHERE number = {seventh}"), &*of_seventh));
+    let updates =
+        columns.map(|(column, value)| (format!("UPDATE events SET {column} = {value} WHERE number = {seventh}"), &*of_seventh));
     let others = [
         ("UPDATE tree SET hash = decode(repeat('00', 32), 'hex') WHERE level = 0 AND number = 6".to_owned(), &*of_seventh),
         ("UPDATE tree SET hash = decode(repeat('00', 32), 'hex') WHERE level = 1".to_owned(), "the node 0 of level 1"),
@@ -64,11 +65,18 @@ fn what_was_moved_is_whole_and_every_changed_byte_is_found() {
     for (tampering, words) in updates.into_iter().chain(others) {
         sql(&tampering);
         refused(&proxy, &["log", "verify"], 1, words);
-        sql("TRUNCATE events, tree; INSERT INTO events OVERRIDING SYSTEM VALUE TABLE kept_events; INSERT INTO tree TABLE kept_tree");
+        sql(
+            "TRUNCATE events, tree; INSERT INTO events OVERRIDING SYSTEM VALUE TABLE kept_events; INSERT INTO tree TABLE kept_tree",
+        );
     }
     said(&proxy, &["log", "verify", "--checkpoint", &kept]);
     // Who knows of the tree can cut its end off, and only what was kept elsewhere tells.
     sql(&format!("DELETE FROM tree WHERE level = 0 AND number = 270; DELETE FROM events WHERE number = {last}"));
     said(&proxy, &["log", "verify"]);
-    refused(&proxy, &["log", "verify", "--checkpoint", &kept], 1, "had 271 events at the checkpoint of pushonce/default, and has 270");
+    refused(
+        &proxy,
+        &["log", "verify", "--checkpoint", &kept],
+        1,
+        "had 271 events at the checkpoint of pushonce/default, and has 270",
+    );
 }

@@ -49,7 +49,10 @@ fn the_history_of_a_tag_is_told_in_three_forms() {
 
     let csv = said(&proxy, &["log", "--output", "csv", "--all"]);
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("number,at,registry,repository,tag,action,outcome,digest,previous,media_type,size,who,client,rule,request,detail"));
+    assert_eq!(
+        lines.next(),
+        Some("number,at,registry,repository,tag,action,outcome,digest,previous,media_type,size,who,client,rule,request,detail")
+    );
     assert_eq!(lines.count(), 11);
     let page = said(&proxy, &["log", "--limit", "4"]);
     let next = page.lines().last().and_then(|line| line.strip_prefix("there is more: --after ")).expect("more").to_owned();
@@ -91,5 +94,7 @@ fn a_digest_and_a_repository_are_explained() {
         changes.lines().skip(1).map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
     let expected = ["1 moved", "1.10.0 appeared", "1.4 moved", "1.4.1 appeared", "git-9f8e7d6 appeared", "latest moved"];
     assert_eq!(told, expected, "{changes}");
-    assert!(said(&proxy, &["diff", "driftwood/web", "--between", &between, &between]).starts_with("no tag of driftwood/web changed"));
+    assert!(
+        said(&proxy, &["diff", "driftwood/web", "--between", &between, &between]).starts_with("no tag of driftwood/web changed")
+    );
 }

@@ -69,7 +69,9 @@ fn a_ledger_that_moves_takes_along_how_far_its_webhooks_have_come() {
     proxy.set_environment("PUSHONCE_LEDGER__URL", Some(&url));
     proxy.restart();
     proxy.push("web:1.4.3", &Image::random()).expect_created();
-    let mut told = eventually(PATIENCE, "the last event", || Some(receiver.told()).filter(|told| told.last().is_some_and(|last| last == "pushed web:1.4.3")));
+    let mut told = eventually(PATIENCE, "the last event", || {
+        Some(receiver.told()).filter(|told| told.last().is_some_and(|last| last == "pushed web:1.4.3"))
+    });
     told.dedup();
     assert_eq!(told, ["pushed web:1.4.0", "pushed web:1.4.1", "pushed web:1.4.2", "pushed web:1.4.3"]);
 }

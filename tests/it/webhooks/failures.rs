@@ -36,7 +36,9 @@ fn whatever_a_receiver_answers_but_2xx_it_gets_the_event_again() {
         assert_eq!(lines(&proxy, NOT_TAKEN), 1, "said once: {}", proxy.log());
         assert!(proxy.metric("pushonce_webhook_waiting", &[("webhook", "chat")]) >= 2.0);
         receiver.answer(202);
-        let told = eventually(PATIENCE, "both are delivered", || Some(receiver.told()).filter(|told| told.last().is_some_and(|last| last.ends_with("1.4.1"))));
+        let told = eventually(PATIENCE, "both are delivered", || {
+            Some(receiver.told()).filter(|told| told.last().is_some_and(|last| last.ends_with("1.4.1")))
+        });
         assert!(told[..told.len() - 1].iter().all(|event| event == "pushed web:1.4.0"), "{told:?}");
         eventually(PATIENCE, "they are counted", || (count(&proxy, "chat", "delivered") == 2.0).then_some(()));
         assert!(count(&proxy, "chat", "refused") >= 2.0);
@@ -112,5 +114,8 @@ fn an_operator_passes_over_an_event_that_is_never_taken() {
     let last = eventually(PATIENCE, "the next is delivered", || receiver.told().pop().filter(|last| last != "pushed web:1.4.0"));
     assert_eq!(last, "pushed web:1.4.1");
     let acts = operate(&proxy, &["log", "--outcome", "acted", "--output", "json"]).expect_success().stdout.clone();
-    assert!(acts.contains("skip-webhook chat") && acts.contains("too large for the chat") && acts.contains("\"who\":\"ann\""), "{acts}");
+    assert!(
+        acts.contains("skip-webhook chat") && acts.contains("too large for the chat") && acts.contains("\"who\":\"ann\""),
+        "{acts}"
+    );
 }
