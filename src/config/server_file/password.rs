@@ -31,7 +31,8 @@ pub(in crate::config) fn in_file(
     let password = source.text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         let diagnostic = Diagnostic::new(place, format!("the file that `{full}` names is empty"));
-        report.push(diagnostic.hint("write it into the file, on one line"));
+        let what = if key == "password_file" { "password" } else { "secret" };
+        report.push(diagnostic.hint(format!("write the {what} into the file, on one line")));
         return None;
     }
     Some(SecretString::from(password))
