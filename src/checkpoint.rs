@@ -54,6 +54,12 @@ impl Checkpoint {
         Ok(Self { origin: origin.to_owned(), size, root: root_at(log, size).await? })
     }
 
+    /// Whether everything that was in the log at this checkpoint is in it now, by the nodes
+    /// that the log stores; [`verify::verify`] reads the events themselves.
+    pub async fn is_kept_by(&self, log: &dyn Log) -> Result<bool, LedgerError> {
+        Ok(self.size <= log.plant().await? && root_at(log, self.size).await? == self.root)
+    }
+
     /// As a note, with a signature where there is a key.
     pub fn note(&self, signer: Option<&Signer>) -> String {
         let text = self.to_string();
@@ -69,7 +75,8 @@ impl Checkpoint {
         if let Some(verifier) = verifier {
             let name = verifier.name();
             let mut lines = signatures.lines().filter_map(|line| line.strip_prefix(DASH)?.strip_prefix(name)?.strip_prefix(' '));
-            let signed = lines.find(|signature| verifier.made(signature)).ok_or_else(|| CheckpointError::Unsigned(name.to_owned()))?;
+            let signed =
+                lines.find(|signature| verifier.made(signature)).ok_or_else(|| CheckpointError::Unsigned(name.to_owned()))?;
             if !verifier.verify(text.as_bytes(), signed) {
                 return Err(CheckpointError::WrongSignature(name.to_owned()));
             }

@@ -11,6 +11,7 @@ mod raw;
 mod secrets;
 mod server_file;
 pub mod valid;
+mod webhooks;
 mod words;
 
 use std::fs::File;
@@ -27,7 +28,7 @@ use server_file::Role;
 
 pub use diagnostic::Diagnostics;
 pub use environment::variable_name;
-pub use raw::KEYS;
+pub use raw::{KEYS, WEBHOOK_KEYS};
 pub use valid::Config;
 
 /// Bytes that a configuration file may have.
@@ -102,11 +103,13 @@ fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
 fn read_file(path: &Path, role: Role<'_>, place: Place, report: &Report) -> Option<Source> {
     let (name, meant) = match role {
         Role::Configuration => (path.display().to_string(), "the rules are named by `policy.file`"),
-        Role::Password("ledger") => {
-            ("the file that `ledger.password_file` names".to_owned(), "a password stands in `ledger.url`, behind the user")
-        }
-        Role::Password(section) => {
-            (format!("the file that `{section}.password_file` names"), "a password stands under `upstream.password`")
+        Role::Secret(key) => {
+            let meant = match key {
+                "ledger.password_file" => "a password stands in `ledger.url`, behind the user",
+                "upstream.password_file" => "a password stands under `upstream.password`",
+                _ => "the secret stands in it, on one line",
+            };
+            (format!("the file that `{key}` names"), meant)
         }
     };
     let refuse = |message: String, hint: &str| report.push(Diagnostic::new(place.clone(), message).hint(hint));

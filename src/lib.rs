@@ -20,6 +20,8 @@ pub mod questions;
 pub mod checkpoint;
 pub mod config;
 pub mod metrics;
+pub mod notary;
+pub mod webhooks;
 pub mod upstream;
 pub mod answer;
 pub mod refusal;

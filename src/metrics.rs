@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// From a quarter of a millisecond, about what the ledger takes, to the longest
 /// time that a registry is waited for.
@@ -24,6 +24,8 @@ pub struct Metrics {
     /// Set at each walk over the open changes.
     pub open_changes: IntGauge,
     pub events_lost: IntCounter,
+    /// 1 where the log is not what its checkpoint file says.
+    pub log_inconsistent: IntGauge,
     pub drift: IntCounter,
     pub unpinned_pulls: IntCounter,
     pub connections: IntGauge,
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub uploads: IntGauge,
     pub uploads_refused: IntCounter,
     limits_reached: IntCounterVec,
+    webhook_deliveries: IntCounterVec,
+    webhook_waiting: IntGaugeVec,
 }
 
 impl Metrics {
@@ -72,6 +76,10 @@ impl Metrics {
                 "pushonce_events_lost_total",
                 "Refusals, repeated pushes and drift that could not be written to the release log.",
             )?,
+            log_inconsistent: IntGauge::new(
+                "pushonce_log_inconsistent",
+                "1 where the release log is not what the checkpoint in release_log.checkpoint_file says.",
+            )?,
             drift: IntCounter::new(
                 "pushonce_drift_total",
                 "Times that the registry's pointer of an immutable tag, or its content, differed from the ledger.",
@@ -92,6 +100,14 @@ impl Metrics {
                 Opts::new("pushonce_limits_reached_total", "Times that a client reached a limit of [server], by its key."),
                 &["limit"],
             )?,
+            webhook_deliveries: IntCounterVec::new(
+                Opts::new("pushonce_webhook_deliveries_total", "Tries to deliver an event to the receiver of a webhook."),
+                &["webhook", "outcome"],
+            )?,
+            webhook_waiting: IntGaugeVec::new(
+                Opts::new("pushonce_webhook_waiting", "Events of the log that a webhook has not come to yet."),
+                &["webhook"],
+            )?,
             registry,
         };
         metrics.register()?;
@@ -108,6 +124,7 @@ impl Metrics {
         self.registry.register(Box::new(self.stuck_claims.clone()))?;
         self.registry.register(Box::new(self.open_changes.clone()))?;
         self.registry.register(Box::new(self.events_lost.clone()))?;
+        self.registry.register(Box::new(self.log_inconsistent.clone()))?;
         self.registry.register(Box::new(self.drift.clone()))?;
         self.registry.register(Box::new(self.unpinned_pulls.clone()))?;
         self.registry.register(Box::new(self.connections.clone()))?;
@@ -115,7 +132,9 @@ impl Metrics {
         self.registry.register(Box::new(self.streams.clone()))?;
         self.registry.register(Box::new(self.uploads.clone()))?;
         self.registry.register(Box::new(self.uploads_refused.clone()))?;
-        self.registry.register(Box::new(self.limits_reached.clone()))
+        self.registry.register(Box::new(self.limits_reached.clone()))?;
+        self.registry.register(Box::new(self.webhook_deliveries.clone()))?;
+        self.registry.register(Box::new(self.webhook_waiting.clone()))
     }
 
     pub fn request(&self, kind: &str, verdict: &str) {
@@ -138,6 +157,15 @@ impl Metrics {
     /// Whether memory knew what an immutable tag means, so that no ledger was asked.
     pub fn known_tag(&self, known: bool) {
         self.known_tags.with_label_values(&[if known { "hit" } else { "miss" }]).inc();
+    }
+
+    /// Counts a try to deliver an event.
+    pub fn webhook_delivery(&self, webhook: &str, outcome: &str) {
+        self.webhook_deliveries.with_label_values(&[webhook, outcome]).inc();
+    }
+
+    pub fn webhook_waiting(&self, webhook: &str, events: u64) {
+        self.webhook_waiting.with_label_values(&[webhook]).set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
     /// Runs a ledger operation and takes its time.

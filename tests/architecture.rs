@@ -14,7 +14,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["ledger"]),
     ("tokio_postgres_rustls", &["ledger"]),
     ("deadpool", &["ledger"]),
-    ("reqwest", &["upstream"]),
+    ("reqwest", &["upstream", "webhooks"]),
     ("clap", &["cli"]),
     ("axum", &["admin"]),
     ("tower_http", &["admin"]),

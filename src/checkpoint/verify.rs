@@ -50,7 +50,9 @@ pub async fn verify(log: &dyn Log, known: &[Checkpoint], tell: &mut dyn FnMut(u6
     }
     for checkpoint in known.iter().filter(|checkpoint| checkpoint.size > size) {
         let Checkpoint { origin, size: had, .. } = checkpoint;
-        reader.problems.push(format!("the log had {had} events at the checkpoint of {origin}, and has {size}: its end was cut off"));
+        reader
+            .problems
+            .push(format!("the log had {had} events at the checkpoint of {origin}, and has {size}: its end was cut off"));
     }
     let Reader { size, levels, checkpoints, problems, .. } = reader;
     Ok(Verified { size, root: root_of(&levels), checkpoints, problems })
@@ -100,15 +102,15 @@ impl Reader<'_> {
             let index = self.size / WIDTH.pow(u32::try_from(level).unwrap_or(u32::MAX)) - 1;
             let stored = self.log.nodes(u32::try_from(level).unwrap_or(u32::MAX), index, 1).await?;
             if stored.first() != Some(&hash) && self.problems.is_empty() {
-                self.problems.push(format!("the node {index} of level {level} is not the root of what is below it: it was changed"));
+                self.problems
+                    .push(format!("the node {index} of level {level} is not the root of what is below it: it was changed"));
             }
         }
     }
 
     fn compare_checkpoints(&mut self) {
-        let root = root_of(&self.levels);
         for checkpoint in self.known.iter().filter(|checkpoint| checkpoint.size == self.size) {
-            if checkpoint.root == root {
+            if checkpoint.root == root_of(&self.levels) {
                 self.checkpoints += 1;
             } else {
                 let Checkpoint { origin, size, .. } = checkpoint;

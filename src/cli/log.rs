@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod key;
+mod skip;
 mod verify;
 
 use std::io::{self, Write};
@@ -90,6 +91,18 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    /// Let a webhook go on behind an event that its receiver never takes
+    #[command(long_about = skip::ABOUT)]
+    SkipWebhook {
+        /// The webhook, by its `name`
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Why, in one line; it is kept in the log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
     /// Make a key to sign checkpoints with
     #[command(long_about = key::ABOUT)]
     NewKey {
@@ -122,6 +135,7 @@ pub(super) fn log(arguments: Arguments, environment: &Environment) -> Result<Str
         Some(Command::Verify { checkpoint, key, config }) => {
             return verify::verify(&checkpoint, key.as_deref(), &config, environment);
         }
+        Some(Command::SkipWebhook { name, reason, config }) => return skip::skip(&name, &reason, &config, environment),
         Some(Command::NewKey { file, config }) => return key::new_key(&file, &config, environment),
         None => {}
     }

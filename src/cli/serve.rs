@@ -14,9 +14,11 @@ use crate::config::{self, valid::Config};
 use crate::gate::{Gate, GateParts, Reconciler};
 use crate::ledger::{self, OpenError};
 use crate::metrics::Metrics;
+use crate::notary::{Notary, SigningKeyError};
 use crate::server::{self, Drain, Drained, Listener, ListenerError};
 use crate::telemetry::{self, TelemetryError};
 use crate::upstream::{Probe, SideError, Upstream};
+use crate::webhooks::{self, WebhookError};
 
 /// Why the server did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -31,6 +33,10 @@ enum ServeError {
     Listener(#[from] ListenerError),
     #[error(transparent)]
     Admin(#[from] AdminError),
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     #[error("the metrics cannot be declared: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("the operating system refused: {0}")]
@@ -74,7 +80,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let gate = Arc::new(Gate::new(GateParts {
         policy: config.policy,
         ledger: Arc::clone(&ledger),
-        registry: name,
+        registry: name.clone(),
         upstream,
         clock: Arc::new(SystemClock),
         metrics: Arc::clone(&metrics),
@@ -86,6 +92,18 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
 
+    if let Some(notary) = Notary::new(&config.release_log, Arc::clone(&ledger), Arc::clone(&metrics))? {
+        drain.writes().spawn(notary.run(drain.token()));
+    }
+    let told = webhooks::Shared {
+        origin: config.release_log.origin,
+        registry: name,
+        ledger: Arc::clone(&ledger),
+        clock: Arc::new(SystemClock),
+        metrics: Arc::clone(&metrics),
+        stop: drain.token(),
+    };
+    webhooks::start(config.webhooks, told, drain.writes()).await?;
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
     let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token };

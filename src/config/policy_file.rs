@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::{Diagnostic, Place, Source};
-use super::raw::{Document, Report, Section, kind_name};
+use super::raw::{Document, Report, Section};
 use super::words::{self, Mistake};
 use crate::policy::{Delete, Enforcement, Mutability, PatternError, Policy, PolicyError, RepositoryPattern, Rule, TagPattern};
 
@@ -29,7 +29,7 @@ pub(super) fn read(source: &Arc<Source>, report: &Report) -> Option<Policy> {
     top.refuse_unknown(KEYS);
     let default = mutability(&top, "default").unwrap_or(Mutability::Mutable);
     let drafts: Vec<Draft> =
-        items(&top, report).iter().enumerate().map(|(index, value)| draft(&top, index, value, report)).collect();
+        top.items("rule", "rules").iter().enumerate().map(|(index, value)| draft(&top, index, value, report)).collect();
     let rules = drafts.iter().map(|draft| draft.rule.clone()).collect();
     match Policy::new(rules, default) {
         Ok(policy) => Some(policy),
@@ -38,19 +38,6 @@ pub(super) fn read(source: &Arc<Source>, report: &Report) -> Option<Policy> {
                 report.push(show(mistake, &drafts, &document));
             }
             None
-        }
-    }
-}
-
-fn items<'a>(top: &Section<'a>, report: &Report) -> &'a [Spanned<DeValue<'a>>] {
-    let Some(value) = top.value("rule") else { return &[] };
-    match value.get_ref() {
-        DeValue::Array(list) if list.iter().all(|item| item.get_ref().is_table()) => list,
-        other => {
-            let diagnostic =
-                Diagnostic::new(top.document.place(value.span()), format!("`rule` is a {}, not a list of rules", kind_name(other)));
-            report.push(diagnostic.hint("write `[[rule]]`, with two brackets, before the keys of each rule"));
-            &[]
         }
     }
 }
@@ -111,7 +98,7 @@ fn mutability(section: &Section<'_>, key: &str) -> Option<Mutability> {
     })
 }
 
-fn pattern_mistake(error: PatternError) -> Mistake {
+pub(super) fn pattern_mistake(error: PatternError) -> Mistake {
     let message = match &error {
         PatternError::Regex { .. } => "has a regular expression that is not valid".to_owned(),
         _ => "has a pattern that cannot be used".to_owned(),

@@ -58,11 +58,14 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ),
     ("ledger", &["url", "password_file", "pool_size", "timeout", "witness", "reconcile_interval"]),
     ("admin", &["listen", "token_file"]),
-    ("release_log", &["origin", "signing_key_file"]),
+    ("release_log", &["origin", "signing_key_file", "checkpoint_file"]),
     ("policy", &["file"]),
     ("pulls", &["when_ledger_is_down", "drift_check_interval"]),
     ("log", &["format", "filter"]),
 ];
+
+/// The keys of each `[[webhook]]`.
+pub const WEBHOOK_KEYS: &[&str] = &["name", "url", "secret_file", "outcomes", "repositories", "ca_file", "timeout"];
 
 const A_LIST: &str = "a list of strings";
 
@@ -169,9 +172,23 @@ impl<'a> Section<'a> {
         section
     }
 
-    /// A table that stands in a list, such as one `[[rule]]`.
+    /// The tables of a list, such as every `[[rule]]`; `plural` is what they are together.
+    pub(super) fn items(&self, name: &str, plural: &str) -> &'a [Spanned<DeValue<'a>>] {
+        let Some(value) = self.value(name) else { return &[] };
+        match value.get_ref() {
+            DeValue::Array(list) if list.iter().all(|item| item.get_ref().is_table()) => list,
+            other => {
+                let message = format!("`{name}` is a {}, not a list of {plural}", kind_name(other));
+                let hint = format!("write `[[{name}]]`, with two brackets, before the keys of each {name}");
+                self.report.push(Diagnostic::new(self.document.place(value.span()), message).hint(hint));
+                &[]
+            }
+        }
+    }
+
+    /// One of them. No variable overrides its keys: it has no name of its own.
     pub(super) fn item(&self, name: &'a str, value: &'a Spanned<DeValue<'a>>, known: &[&str]) -> Self {
-        let section = Self { name, table: value.get_ref().as_table(), header: Some(value), ..*self };
+        let section = Self { name, table: value.get_ref().as_table(), header: Some(value), environment: None, ..*self };
         section.refuse_unknown(known);
         section
     }

@@ -1,6 +1,6 @@
 //! The server file, section by section.
 
-mod password;
+pub(super) mod password;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::diagnostic::{Diagnostic, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
 use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, ReleaseLog, Server, Service, Tls, Upstream, WhenLedgerIsDown};
-use super::{policy_file, words};
+use super::{policy_file, webhooks, words};
 use crate::ledger::Engine;
 use crate::ledger::postgres::Settings;
 use crate::policy::Policy;
@@ -31,9 +31,9 @@ pub(super) type ReadFile<'a> = &'a dyn Fn(&Path, Role<'_>, Place, &Report) -> Op
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role<'a> {
     Configuration,
-    /// The password of this section. The file's name is not shown: it may be the
-    /// password itself, written in its place.
-    Password(&'a str),
+    /// The secret of this key. The file's name is not shown: it may be the secret itself,
+    /// written in its place.
+    Secret(&'a str),
 }
 
 /// Reads the whole configuration; `None` where something needed is missing. The
@@ -48,8 +48,11 @@ pub(super) fn read(
     let environment = Environment::new(variables, report);
     let document = Document::parse(source, report);
     let top = Section::top(&document, Some(&environment), report);
-    let names: Vec<&str> =
-        KEYS.iter().flat_map(|(section, keys)| if section.is_empty() { keys.to_vec() } else { vec![*section] }).collect();
+    let names: Vec<&str> = KEYS
+        .iter()
+        .flat_map(|(section, keys)| if section.is_empty() { keys.to_vec() } else { vec![*section] })
+        .chain(["webhook"])
+        .collect();
     top.refuse_unknown(&names);
     let section = |name| top.section(name, KEYS.iter().find(|(section, _)| *section == name).map_or(&[], |(_, keys)| *keys));
 
@@ -61,10 +64,23 @@ pub(super) fn read(
     let admin = admin(&section("admin"), listen, directory, files, report);
     let default_origin = upstream.as_ref().map_or_else(String::new, |upstream| format!("pushonce/{}", upstream.name));
     let release_log = release_log(&section("release_log"), directory, default_origin);
+    let webhooks = webhooks::webhooks(&top, directory, files, report);
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
     let (policy_file, policy) = policy(&section("policy"), directory, path, files, report);
-    Some(Config { listen, server, upstream: upstream?, ledger, admin, release_log, pulls, log, policy: policy?, policy_file })
+    Some(Config {
+        listen,
+        server,
+        upstream: upstream?,
+        ledger,
+        admin,
+        release_log,
+        webhooks,
+        pulls,
+        log,
+        policy: policy?,
+        policy_file,
+    })
 }
 
 fn server(section: &Section<'_>, directory: &Path) -> Server {
@@ -189,6 +205,7 @@ fn release_log(section: &Section<'_>, directory: &Path, default_origin: String) 
     ReleaseLog {
         origin: section.read("origin", words::origin).unwrap_or(default_origin),
         signing_key_file: section.read("signing_key_file", words::path).map(|file| directory.join(file)),
+        checkpoint_file: section.read("checkpoint_file", words::path).map(|file| directory.join(file)),
     }
 }
 

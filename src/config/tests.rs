@@ -3,6 +3,7 @@
 mod documents;
 mod policy;
 mod server;
+mod webhooks;
 
 use super::*;
 

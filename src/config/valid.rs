@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use secrecy::SecretString;
+use secrecy::{SecretSlice, SecretString};
 
 use crate::ledger::Engine;
-use crate::policy::Policy;
+use crate::ledger::event::Outcome;
+use crate::policy::{Policy, RepositoryPattern};
 
 /// Everything `serve` needs.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct Config {
     pub ledger: Ledger,
     pub admin: Admin,
     pub release_log: ReleaseLog,
+    pub webhooks: Vec<Webhook>,
     pub pulls: Pulls,
     pub log: Log,
     pub policy: Policy,
@@ -130,6 +132,27 @@ pub struct ReleaseLog {
     pub origin: String,
     /// The private key that signs checkpoints; `None` leaves them unsigned.
     pub signing_key_file: Option<PathBuf>,
+    /// Where `serve` keeps the newest checkpoint; `None` does not.
+    pub checkpoint_file: Option<PathBuf>,
+}
+
+/// One `[[webhook]]`: who is told of events.
+#[derive(Debug)]
+pub struct Webhook {
+    /// How far it has come is kept in the ledger under this name.
+    pub name: String,
+    pub url: String,
+    /// What deliveries are signed with.
+    pub secret: SecretSlice<u8>,
+    /// Which events are delivered.
+    pub outcomes: Vec<Outcome>,
+    /// Of which repositories; empty for all, and for events without one.
+    pub repositories: Vec<RepositoryPattern>,
+    /// PEM file with the authorities that sign the receiver's certificate; `None` trusts
+    /// those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How long one delivery may take. Default 10 s.
+    pub timeout: Duration,
 }
 
 /// `[pulls]`.

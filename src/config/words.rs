@@ -248,11 +248,11 @@ pub(super) fn name(text: &str) -> Result<String, Mistake> {
     Ok(text.to_owned())
 }
 
-/// The name of a log: a word that may stand in the line of a signature.
+/// The name of a log: a word that may stand in the line of a signature, and in a URL.
 pub(super) fn origin(text: &str) -> Result<String, Mistake> {
-    let is_legal = |letter: char| letter.is_ascii_graphic() && letter != '+';
+    let is_legal = |letter: char| letter.is_ascii_alphanumeric() || "-._~:/@".contains(letter);
     if text.is_empty() || text.len() > 200 || !text.chars().all(is_legal) {
-        let hint = "write 1 to 200 letters without spaces or `+`, such as `registry.example.com/log`";
+        let hint = "write 1 to 200 letters, digits or `-._~:/@`, such as `registry.example.com/log`";
         return Err(Mistake::new("is no name of a log", "not a plain name", hint));
     }
     Ok(text.to_owned())

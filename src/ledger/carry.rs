@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use self::rows::{ActRow, AttemptRow, Place, TagRow, Waiting, WaitingRow, moment};
+pub use self::rows::{ActRow, AttemptRow, Place, TagRow, TurnRow, Waiting, WaitingRow, moment};
 pub use super::row::event::EventRow;
 
 use super::LedgerError;
@@ -129,6 +129,8 @@ impl Move<'_> {
             carried.new += page.len() as u64;
             self.say(Step::Carrying, carried);
         }
+        // Each leaf gets the position that it had.
+        self.target.enter_turns(&self.source.turns()?).await.map_err(lost)?;
         // Each of them may have a proxy of its own, which is let in by its name.
         self.target.enter_registries(&self.registries).await.map_err(lost)?;
         Ok(carried)
@@ -169,6 +171,7 @@ impl Move<'_> {
             compared.events += here.len() as u64;
             self.say(Step::Comparing, compared);
         }
+        self.same(&self.source.turns()?, &self.target.turns().await.map_err(lost)?)?;
         for registry in self.registries.clone() {
             let here = self.source.acts(&registry)?;
             self.same(&here, &self.target.acts(&registry).await.map_err(lost)?)?;
@@ -223,6 +226,12 @@ impl Row for AttemptRow {
 impl Row for WaitingRow {
     fn name(&self) -> String {
         format!("an open change or a note of {}", self.place)
+    }
+}
+
+impl Row for TurnRow {
+    fn name(&self) -> String {
+        format!("how far `{}` has come", self.name)
     }
 }
 

@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock};
 use regex::Regex;
 use thiserror::Error;
 
-use crate::oci::Tag;
 use crate::oci::name::NameError;
+use crate::oci::{RepositoryName, Tag};
 use expression::Expression;
 use glob::{Alphabet, Glob};
 use semver::Template;
@@ -187,6 +187,11 @@ impl RepositoryPattern {
 
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it matches this name; the policy asks many patterns at once instead.
+    pub fn matches(&self, name: &RepositoryName) -> bool {
+        Glob::parse(name.as_str(), Alphabet::Repository).is_ok_and(|literal| self.glob.covers(&literal))
     }
 
     pub(super) fn expression(&self) -> String {

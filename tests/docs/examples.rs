@@ -15,10 +15,11 @@ use super::markdown::{Block, blocks, documents, read, root};
 use super::story;
 
 /// A directory with the files that a document shows (their first line is their
-/// name as a comment) and the repository's `config/`.
+/// name as a comment), the repository's `config/`, and a secret of webhooks.
 fn directory_of(blocks: &[Block]) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     std::os::unix::fs::symlink(root().join("config"), directory.path().join("config")).expect("a link");
+    fs::write(directory.path().join("webhook-secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").expect("a file");
     for block in blocks {
         if let Some(name) = name_of(block) {
             fs::write(directory.path().join(name), &block.text).expect("a file");

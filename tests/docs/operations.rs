@@ -47,6 +47,8 @@ fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.refusal("releases", "enforce");
     metrics.limit("max_resets").count();
     metrics.known_tag(true);
+    metrics.webhook_delivery("chat", "delivered");
+    metrics.webhook_waiting("chat", 0);
     metrics.upstream("GET", true, Duration::ZERO);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(metrics.ledger("claim", async { Ok::<(), ()>(()) })).expect("an answer");

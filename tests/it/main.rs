@@ -16,5 +16,6 @@ mod replicas;
 mod secrets;
 mod shared_ledger;
 mod signing_in;
+mod webhooks;
 mod who_may_see;
 mod wire;

@@ -3,7 +3,9 @@
 mod api;
 mod access;
 mod crash;
+mod notary;
 mod proof;
+mod proof_postgres;
 mod story;
 
 use pushonce::clock::{Clock, SystemClock};
@@ -44,7 +46,7 @@ fn said(proxy: &Pushonce, arguments: &[&str]) -> String {
 
 /// A command that fails with this code and says these words.
 #[track_caller]
-fn refused(proxy: &Pushonce, arguments: &[&str], code: i32, words: &str) -> Run {
+pub(crate) fn refused(proxy: &Pushonce, arguments: &[&str], code: i32, words: &str) -> Run {
     let run = operate(proxy, arguments);
     assert_eq!(run.status.code(), Some(code), "{run}");
     assert!(run.stderr.contains(words), "{words} is missing: {run}");

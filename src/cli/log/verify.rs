@@ -8,19 +8,19 @@ use data_encoding::BASE64;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::key::Verifier;
 use crate::checkpoint::verify as reading;
-use crate::cli::log::checkpoint::signer_of;
 use crate::cli::operator::{block_on, ledger_of};
 use crate::cli::progress::Bar;
 use crate::cli::question::failed;
 use crate::cli::{Ended, Environment};
-use crate::config;
+use crate::{config, notary};
 
 pub(super) const ABOUT: &str = "\
 Read the whole log and find whatever was changed in it
 
 Every event is compared with its hash, and every hash with those below it. That finds a change by
 whoever does not know of the hashes. Against whoever does, give a checkpoint that was kept
-elsewhere: what was in the log then must be in it now, unchanged and at its place.";
+elsewhere: what was in the log then must be in it now, unchanged and at its place. The one in
+`release_log.checkpoint_file` is compared in any case.";
 
 pub(super) const EXAMPLES: &str = "\
 Example:
@@ -35,9 +35,15 @@ pub(super) fn verify(files: &[PathBuf], key: Option<&str>, file: &Path, environm
     let config = config::load(file, environment)?;
     let verifier = match key {
         Some(text) => Some(Verifier::parse(text).map_err(|cause| Ended::Mistaken(format!("--key {text}: {cause}")))?),
-        None => signer_of(&config)?.map(|signer| signer.verifier()),
+        None => {
+            let signer = notary::signer(&config.release_log).map_err(|cause| Ended::failed(&cause))?;
+            signer.map(|signer| signer.verifier())
+        }
     };
-    let known = files.iter().map(|file| read(file, verifier.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let mut known = files.iter().map(|file| read("--checkpoint", file, verifier.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    if let Some(file) = config.release_log.checkpoint_file.as_ref().filter(|file| file.exists()) {
+        known.push(read("release_log.checkpoint_file", file, verifier.as_ref())?);
+    }
     if let Some(other) = known.iter().find(|checkpoint| checkpoint.origin != config.release_log.origin) {
         let (theirs, ours) = (&other.origin, &config.release_log.origin);
         return Err(Ended::Mistaken(format!("a checkpoint is of the log {theirs}, and this one is {ours} (release_log.origin)")));
@@ -59,8 +65,8 @@ pub(super) fn verify(files: &[PathBuf], key: Option<&str>, file: &Path, environm
     Err(Ended::Failed(format!("the log is not what was written:{lines}\n{remedy}")))
 }
 
-fn read(file: &Path, verifier: Option<&Verifier>) -> Result<Checkpoint, Ended> {
-    let place = |cause: &dyn std::fmt::Display| Ended::Mistaken(format!("--checkpoint {}: {cause}", file.display()));
+fn read(named_by: &str, file: &Path, verifier: Option<&Verifier>) -> Result<Checkpoint, Ended> {
+    let place = |cause: &dyn std::fmt::Display| Ended::Mistaken(format!("{named_by} {}: {cause}", file.display()));
     let text = fs::read_to_string(file).map_err(|cause| place(&cause))?;
     Checkpoint::read(&text, verifier).map_err(|cause| place(&cause))
 }

@@ -11,7 +11,7 @@ use crate::config::words;
 
 /// The secret in the file under `key`, if there is one. `written` is
 /// where else a password of this section stands: two are a mistake.
-pub(super) fn in_file(
+pub(in crate::config) fn in_file(
     (section, key): (&Section<'_>, &str),
     directory: &Path,
     written: Option<&str>,
@@ -27,11 +27,12 @@ pub(super) fn in_file(
         report.push(Diagnostic::new(place, message).label("a second password").hint("keep one of the two"));
         return None;
     }
-    let source = files(&file?, Role::Password(section.name), place.clone(), report)?;
+    let source = files(&file?, Role::Secret(&full), place.clone(), report)?;
     let password = source.text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         let diagnostic = Diagnostic::new(place, format!("the file that `{full}` names is empty"));
-        report.push(diagnostic.hint("write it into the file, on one line"));
+        let what = if key == "password_file" { "password" } else { "secret" };
+        report.push(diagnostic.hint(format!("write the {what} into the file, on one line")));
         return None;
     }
     Some(SecretString::from(password))

@@ -100,6 +100,7 @@ fn the_defaults_in_the_file_are_the_defaults() {
     assert_eq!(shown.server.tls.take().map(|tls| tls.key), Some(directory.path().join("tls.key")));
     assert!(shown.admin.token.take().is_some());
     assert_eq!(shown.release_log.signing_key_file.take(), Some(directory.path().join("log-key")));
+    assert_eq!(shown.release_log.checkpoint_file.take(), Some(directory.path().join("log.checkpoint")));
     assert_eq!(shown.ledger.witness.take(), Some(directory.path().join("pushonce.db.head")));
     assert_eq!(format!("{as_is:?}"), format!("{shown:?}"));
     assert_eq!(as_is.policy.default_mutability(), Mutability::Mutable);

@@ -60,6 +60,14 @@ pub struct WaitingRow {
     pub note: NoteRow,
 }
 
+/// A row of `turns`: how far the log was handed on, under a name. Who is at it is not
+/// carried: nobody is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TurnRow {
+    pub name: String,
+    pub position: i64,
+}
+
 /// A row of `acts`, in the order of its number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ActRow {
@@ -119,6 +127,12 @@ impl std::fmt::Display for EventRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let tag = self.tag.as_deref().unwrap_or("-");
         write!(f, "{} of {}:{tag} at {}", self.outcome, self.repository.as_deref().unwrap_or("-"), time(self.at))
+    }
+}
+
+impl std::fmt::Display for TurnRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "at position {}", self.position)
     }
 }
 

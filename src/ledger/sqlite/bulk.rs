@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::books::{event_row, note_row};
-use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow, Waiting, WaitingRow};
+use crate::ledger::carry::{ActRow, AttemptRow, Place, TagRow, TurnRow, Waiting, WaitingRow};
 use crate::ledger::row::event::{EventRow, event_columns, note_columns};
 
 const TAGS: &str = "SELECT registry, repository, tag, digest, state, origin, claimed_at, changed_at FROM tags \
@@ -21,6 +21,7 @@ const CHANGES: &str = concat!(
     " FROM changes ORDER BY registry, repository, tag, attempt"
 );
 
+const TURNS: &str = "SELECT name, position FROM turns ORDER BY name";
 const ACTS_OF: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE registry = ?1 ORDER BY number";
 const REGISTRIES: &str = "SELECT name FROM registries UNION SELECT registry FROM tags UNION SELECT registry FROM acts \
      UNION SELECT registry FROM changes ORDER BY 1";
@@ -71,6 +72,12 @@ pub(super) fn waiting(connection: &Connection, kind: Waiting) -> rusqlite::Resul
         Ok(WaitingRow { place: place(row)?, attempt: row.get(3)?, digest: row.get(4)?, told: row.get(5)?, note: note_row(row, 6)? })
     })?;
     rows.collect()
+}
+
+/// How far the log was handed on; there are a few names.
+pub(super) fn turns(connection: &Connection) -> rusqlite::Result<Vec<TurnRow>> {
+    let mut statement = connection.prepare_cached(TURNS)?;
+    statement.query_map([], |row| Ok(TurnRow { name: row.get(0)?, position: row.get(1)? }))?.collect()
 }
 
 /// Acts behind this number.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::{Opened, Wanted, explain, reader};
 use super::{MIGRATIONS, OpenError, bulk, open};
-use crate::ledger::carry::{ActRow, AttemptRow, EventRow, Place, TagRow, Waiting, WaitingRow};
+use crate::ledger::carry::{ActRow, AttemptRow, EventRow, Place, TagRow, TurnRow, Waiting, WaitingRow};
 
 /// Holds the ledger's lock for as long as it lives.
 pub struct Source {
@@ -59,5 +59,10 @@ impl Source {
     /// Everything that waits for its end.
     pub fn waiting(&self, kind: Waiting) -> Result<Vec<WaitingRow>, OpenError> {
         bulk::waiting(&self.opened.scans, kind).map_err(|source| explain(&self.file, source))
+    }
+
+    /// How far the log was handed on, under each name.
+    pub fn turns(&self) -> Result<Vec<TurnRow>, OpenError> {
+        bulk::turns(&self.opened.scans).map_err(|source| explain(&self.file, source))
     }
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::oci::RepositoryName;
 
 fn pattern(text: &str) -> TagPattern {
     TagPattern::parse(text).expect(text)
@@ -160,6 +161,8 @@ proptest! {
         name in "a{1,2}(/a{1,2}){0,3}",
     ) {
         let parse = |text: &str| RepositoryPattern::parse(text).expect("a glob");
+        let whole = RepositoryName::parse(&name).expect("a name");
+        prop_assert_eq!(parse(&wide).matches(&whole), repository_matches(&wide, &name));
         if parse(&wide).covers(&parse(&narrow)) && repository_matches(&narrow, &name) {
             prop_assert!(repository_matches(&wide, &name));
         }

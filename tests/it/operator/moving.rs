@@ -26,8 +26,9 @@ const ENDS: &str = "UPDATE tags SET state = 'burnt', changed_at = 1800000002000 
      UPDATE tags SET state = 'burnt' WHERE registry = 'Ärger' AND tag = '2.0.9'; \
      INSERT INTO acts (registry, at, who, what, reason) VALUES ('Ärger', 1, 'bob', 'release-claim web:1 sha256:a', 'it was''nt')";
 
-/// A move that a crash cut off, and many refusals.
-const OPEN_CHANGE: &str = "INSERT INTO changes (registry, repository, tag, attempt, digest, told, at, who) \
+/// A move that a crash cut off, a webhook on its way, and many refusals.
+const OPEN_CHANGE: &str = "INSERT INTO turns VALUES ('webhook default/chat', 3, x'00112233445566778899aabbccddeeff', 1800000000000); \
+     INSERT INTO changes (registry, repository, tag, attempt, digest, told, at, who) \
      VALUES ('default', 'web', 'edge', x'00112233445566778899aabbccddeeff', NULL, 1, 1800000000000, 'ann'); \
      WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 700) \
      INSERT INTO events (registry, at, repository, tag, action, outcome, points, digest, size, client, detail) \
@@ -107,6 +108,7 @@ impl Stage {
                 "SELECT registry, repository, tag, lower(hex(attempt)), told, at, who FROM changes",
                 "SELECT registry, repository, tag, replace(attempt::text, '-', ''), told::integer, at, who FROM changes",
             ),
+            ("SELECT name, position FROM turns ORDER BY name", "SELECT name, position FROM turns ORDER BY name"),
             (
                 "SELECT registry, repository, tag, lower(hex(attempt)), at FROM notes ORDER BY 1, 2, 3, 4",
                 "SELECT registry, repository, tag, replace(attempt::text, '-', ''), at FROM notes ORDER BY 1, 2, 3, 4",

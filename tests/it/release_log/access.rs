@@ -13,7 +13,8 @@ fn with_a_token_everything_but_the_probes_asks_for_it() {
     let registry = Registry::start();
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), format!("{TOKEN}\n")).expect("written");
-    let proxy = Pushonce::in_front_of(&registry.url()).setting(&format!("admin.token_file = \"{}\"", file.path().display())).start();
+    let proxy =
+        Pushonce::in_front_of(&registry.url()).setting(&format!("admin.token_file = \"{}\"", file.path().display())).start();
     for path in ["/metrics", "/api/v1/log", "/nothing"] {
         let answer = proxy.admin().request("GET", path).send();
         let challenge = answer.expect(401).header("www-authenticate").unwrap_or_default();
@@ -45,7 +46,10 @@ fn on_loopback_a_page_of_another_name_reads_nothing() {
 #[test]
 fn elsewhere_than_on_loopback_it_does_not_start_without_one() {
     let refused = |settings: &str| {
-        Pushonce::in_front_of("http://127.0.0.1:1").environment("PUSHONCE_ADMIN__LISTEN", "0.0.0.0:0").setting(settings).start_and_fail()
+        Pushonce::in_front_of("http://127.0.0.1:1")
+            .environment("PUSHONCE_ADMIN__LISTEN", "0.0.0.0:0")
+            .setting(settings)
+            .start_and_fail()
     };
     let open = refused("");
     assert_eq!(open.status.code(), Some(2), "{open}");

@@ -10,7 +10,10 @@ use super::said;
 /// The outcomes of a tag, the newest first.
 fn outcomes(proxy: &Pushonce, tag: &str) -> Vec<String> {
     let lines = said(proxy, &["log", tag, "--output", "json"]);
-    lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["outcome"].as_str().expect("a word").to_owned()).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["outcome"].as_str().expect("a word").to_owned())
+        .collect()
 }
 
 #[test]

@@ -9,10 +9,11 @@ use crate::operator::ledger_commands::{ledger_of, operate, tamper};
 
 use super::{refused, said};
 
-const FREE: &str = "DROP TRIGGER events_never_change; DROP TRIGGER events_are_kept; DROP TRIGGER tree_never_changes; DROP TRIGGER tree_is_kept;";
+const FREE: &str =
+    "DROP TRIGGER events_never_change; DROP TRIGGER events_are_kept; DROP TRIGGER tree_never_changes; DROP TRIGGER tree_is_kept;";
 
 /// A proxy with more events than a node of the tree has leaves, and a copy of its ledger.
-fn busy() -> (Registry, Pushonce) {
+pub(super) fn busy() -> (Registry, Pushonce) {
     let registry = Registry::start();
     let mut proxy = Pushonce::start(&registry);
     let image = Image::random();
@@ -69,7 +70,12 @@ fn every_changed_byte_is_found() {
     // Who knows of the tree can cut its end off, and only what was kept elsewhere tells.
     tamper(&ledger, &format!("{FREE} DELETE FROM events WHERE number = 271; DELETE FROM tree WHERE level = 0 AND number = 270"));
     said(&proxy, &["log", "verify"]);
-    refused(&proxy, &["log", "verify", "--checkpoint", &kept], 1, "had 271 events at the checkpoint of pushonce/default, and has 270");
+    refused(
+        &proxy,
+        &["log", "verify", "--checkpoint", &kept],
+        1,
+        "had 271 events at the checkpoint of pushonce/default, and has 270",
+    );
 }
 
 #[test]
@@ -90,7 +96,12 @@ fn a_checkpoint_is_signed_and_can_be_computed_by_others() {
     said(&proxy, &["log", "verify", "--checkpoint", &kept, "--key", verifier.trim_end()]);
     let forged = proxy.directory().join("forged.checkpoint");
     fs::write(&forged, note.replace("\n271\n", "\n270\n")).expect("written");
-    refused(&proxy, &["log", "verify", "--checkpoint", &forged.display().to_string()], 2, "its signature of the key pushonce/default is not right");
+    refused(
+        &proxy,
+        &["log", "verify", "--checkpoint", &forged.display().to_string()],
+        2,
+        "its signature of the key pushonce/default is not right",
+    );
 
     // The leaves are the lines of the export without their number, the oldest first.
     let export = proxy.directory().join("log.json");

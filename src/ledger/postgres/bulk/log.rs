@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Target, place_of};
 use crate::ledger::LedgerError;
-use crate::ledger::carry::{EventRow, Waiting, WaitingRow};
+use crate::ledger::carry::{EventRow, TurnRow, Waiting, WaitingRow};
 use crate::ledger::event::Outcome;
 use crate::ledger::postgres::connection::given;
 use crate::ledger::postgres::events::{event_row, note_row};
@@ -39,6 +39,9 @@ const CHANGES: &str = concat!(
     note_columns!(),
     " FROM changes ORDER BY registry, repository, tag, attempt"
 );
+
+const ENTER_TURN: &str = "INSERT INTO turns (name, position) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+const TURNS: &str = "SELECT name, position FROM turns ORDER BY name";
 
 const PLACE: Place<'_> = Place { registry: "*", row: &"a row of the target" };
 
@@ -92,6 +95,25 @@ impl Target {
                 };
             }
             Ok(())
+        })
+        .await
+    }
+
+    pub async fn enter_turns(&self, turns: &[TurnRow]) -> Result<(), LedgerError> {
+        self.write(async |connection| {
+            for TurnRow { name, position } in turns {
+                connection.change(ENTER_TURN, &given![name => TEXT, position => INT8]).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// How far the log was handed on, under each name.
+    pub async fn turns(&self) -> Result<Vec<TurnRow>, LedgerError> {
+        self.read(async |connection| {
+            let rows = connection.rows(TURNS, &[]).await?;
+            rows.iter().map(|row| Ok(TurnRow { name: column(row, 0, PLACE)?, position: column(row, 1, PLACE)? })).collect()
         })
         .await
     }
