@@ -20,6 +20,7 @@ use criterion::{Criterion, Throughput};
 use jiff::Timestamp;
 use pushonce::clock::AttemptId;
 use pushonce::gate::Known;
+use pushonce::ledger::event::Note;
 use pushonce::ledger::{Claimed, Ledger, TagKey};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -33,10 +34,10 @@ static FRESH: AtomicU64 = AtomicU64::new(1 << 40);
 /// Claims a new tag and confirms it, as a push does.
 async fn claim_and_confirm(ledger: &dyn Ledger) {
     let number = FRESH.fetch_add(1, Ordering::Relaxed);
-    let (key, digest, now) = (key(number), digest(number), Timestamp::UNIX_EPOCH);
-    let claimed = ledger.claim(&key, &digest, AttemptId::random(), now).await.expect("an answer");
+    let (key, digest, note) = (key(number), digest(number), Note::from(Timestamp::UNIX_EPOCH));
+    let claimed = ledger.claim(&key, &digest, AttemptId::random(), &note).await.expect("an answer");
     let Claimed::Granted(claim) = claimed else { panic!("{claimed:?}") };
-    ledger.confirm(claim, now).await.expect("sealed");
+    ledger.confirm(claim, &note).await.expect("sealed");
 }
 
 /// The time that `clients` at once need for so many pushes together.

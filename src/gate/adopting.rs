@@ -37,10 +37,13 @@ impl Gate {
     pub async fn tags_of(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Verdict)>, String> {
         let own = self.itself(ADOPTION, repository).await.map_err(|cause| cause.to_string())?;
         match self.upstream.tags(&own.headers, repository).await {
-            Ok(Listed::Tags(tags)) => Ok(tags.into_iter().map(|tag| {
-                let verdict = self.policy.decide(repository, &tag);
-                (tag, verdict)
-            }).collect()),
+            Ok(Listed::Tags(tags)) => Ok(tags
+                .into_iter()
+                .map(|tag| {
+                    let verdict = self.policy.decide(repository, &tag);
+                    (tag, verdict)
+                })
+                .collect()),
             Ok(Listed::Unknown(_)) => Err(format!("the registry knows no repository {repository}, or hides it")),
             Ok(Listed::Denied(answer)) => {
                 let status = answer.status().as_u16();

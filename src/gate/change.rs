@@ -105,12 +105,7 @@ impl Gate {
     }
 
     /// Ends a change that nobody came back to, by what the registry shows.
-    pub(super) async fn settle_change(
-        &self,
-        caller: &Caller,
-        change: &OpenChange,
-        look: &Look,
-    ) -> Result<bool, LedgerError> {
+    pub(super) async fn settle_change(&self, caller: &Caller, change: &OpenChange, look: &Look) -> Result<bool, LedgerError> {
         let note = self.note(caller, &change.key, None);
         self.metrics.ledger("settle", self.ledger.settle(change, look, &note)).await
     }

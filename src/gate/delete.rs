@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Response};
 
+use super::Gate;
 use super::caller::Caller;
 use super::decision::Decision;
 use super::intent::Delete;
-use super::Gate;
 use crate::answer::Answer;
 use crate::failpoint::failpoint;
 use crate::ledger::{Record, State, TagKey};
@@ -306,11 +306,7 @@ impl Gate {
         Ok(self.delete_upstream(caller, delete).await?.map(Into::into))
     }
 
-    pub(super) async fn delete_upstream<T>(
-        &self,
-        caller: &Caller,
-        delete: &Delete<T>,
-    ) -> Result<Response<Bytes>, UpstreamError> {
+    pub(super) async fn delete_upstream<T>(&self, caller: &Caller, delete: &Delete<T>) -> Result<Response<Bytes>, UpstreamError> {
         let (target, headers) = (delete.target.clone(), caller.headers.clone());
         let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: false };
         failpoint!("gate-deleting");

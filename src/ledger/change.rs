@@ -1,7 +1,7 @@
 //! A change of a tag that moves freely: written down before it is sent, and ended after.
 
-use super::event::{Action, Entry, Note, Outcome};
 use super::TagKey;
+use super::event::{Action, Entry, Note, Outcome};
 use crate::clock::AttemptId;
 use crate::oci::Digest;
 

@@ -192,7 +192,23 @@ impl Event {
         let Note { at, media_type, size, who, client, rule, request, detail } = note.clone();
         let (repository, tag, digest, previous) = (None, None, None, None);
         let registry = registry.to_owned();
-        Self { at, registry, repository, tag, action, outcome, digest, previous, media_type, size, who, client, rule, request, detail }
+        Self {
+            at,
+            registry,
+            repository,
+            tag,
+            action,
+            outcome,
+            digest,
+            previous,
+            media_type,
+            size,
+            who,
+            client,
+            rule,
+            request,
+            detail,
+        }
     }
 
     pub fn with(mut self, digest: Option<&Digest>, previous: Option<&Digest>) -> Self {

@@ -98,13 +98,7 @@ pub trait Log: Send + Sync {
     /// Takes the turn to hand on what is new, under this name, until `until`. Returns the
     /// position to go on from; `None` where somebody else has the turn. A name that is
     /// new begins at the end of the log.
-    async fn take_turn(
-        &self,
-        name: &str,
-        holder: AttemptId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<u64>, LedgerError>;
+    async fn take_turn(&self, name: &str, holder: AttemptId, now: Timestamp, until: Timestamp) -> Result<Option<u64>, LedgerError>;
 
     /// Everything before `position` was handed on. False where the turn was lost.
     async fn end_turn(&self, name: &str, holder: AttemptId, position: u64) -> Result<bool, LedgerError>;

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 
 use super::event::{Action, Event, Outcome};
 use super::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State,
+    TagKey,
 };
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -202,8 +203,7 @@ impl Ledger for MemoryLedger {
                 let words = if is_ours { row.words(Some(claim.attempt), note) } else { note.clone() };
                 row.enter(State::Sealed, note.at);
                 let record = row.record.clone();
-                let (action, outcome) =
-                    if is_ours { (Action::Push, Outcome::Pushed) } else { (Action::Adopt, Outcome::Adopted) };
+                let (action, outcome) = if is_ours { (Action::Push, Outcome::Pushed) } else { (Action::Adopt, Outcome::Adopted) };
                 books.write(Event::of(&self.registry, &claim.key, action, outcome, &words).with(Some(found), None));
                 Ok(record)
             }

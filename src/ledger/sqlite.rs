@@ -38,8 +38,8 @@ use self::books::Books;
 use self::chain::Chain;
 use self::open::{MIGRATIONS, Opened, Wanted};
 use self::writer::{Remembered, Writer};
-use super::witness::Keeper;
 use super::event::{Event, Outcome};
+use super::witness::Keeper;
 use super::{
     Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Record, TagKey,
 };

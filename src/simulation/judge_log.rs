@@ -45,7 +45,8 @@ impl World {
 
     fn log_entries(&self) -> Vec<Entry> {
         let filter = Filter { repository: Some(repository()), ..Filter::default() };
-        let ask = move |ledger: std::sync::Arc<dyn crate::ledger::Ledger>| async move { ledger.entries(&filter, 100_000).await }.boxed();
+        let ask =
+            move |ledger: std::sync::Arc<dyn crate::ledger::Ledger>| async move { ledger.entries(&filter, 100_000).await }.boxed();
         self.engine("").ask(ask).expect("the log")
     }
 

@@ -25,7 +25,8 @@ use super::world::World;
 use crate::clock::AttemptId;
 use crate::ledger::event::{Event, Outcome};
 use crate::ledger::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State,
+    TagKey,
 };
 use crate::oci::{Digest, RepositoryName, Tag};
 

@@ -144,12 +144,7 @@ impl ServiceAccount {
         scheme_of(&texts.join(", "), &self.base)
     }
 
-    async fn fetch_token(
-        &self,
-        realm: &Url,
-        service: Option<&str>,
-        scope: &str,
-    ) -> Result<Arc<Token>, SignInError> {
+    async fn fetch_token(&self, realm: &Url, service: Option<&str>, scope: &str) -> Result<Arc<Token>, SignInError> {
         let mut request = self.client.get(realm.clone()).query(&[("scope", scope)]);
         if let Some(service) = service {
             request = request.query(&[("service", service)]);

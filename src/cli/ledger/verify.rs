@@ -53,7 +53,8 @@ fn sound(file: &Path, findings: &Findings) -> String {
         true => format!("schema {found}, which the next start brings to {known}"),
         false => format!("schema {found}"),
     };
-    let mut text = format!("{} is sound: {schema}, {total} tags, {attempts} attempts, {acts} acts, {events} events\n", file.display());
+    let mut text =
+        format!("{} is sound: {schema}, {total} tags, {attempts} attempts, {acts} acts, {events} events\n", file.display());
     for (registry, states) in tags {
         let counts = STATES.map(|state| format!("{} {state}", states.get(state).copied().unwrap_or(0)));
         // Writing to a string does not fail.

@@ -34,9 +34,7 @@ impl Books {
 
     pub(super) fn meaning_of(&self, key: &TagKey, at: Option<Timestamp>) -> Option<Entry> {
         let is_of = |entry: &Entry| {
-            entry.event.outcome.points()
-                && entry.event.key().as_ref() == Some(key)
-                && at.is_none_or(|at| entry.event.at <= at)
+            entry.event.outcome.points() && entry.event.key().as_ref() == Some(key) && at.is_none_or(|at| entry.event.at <= at)
         };
         self.entries().filter(is_of).max_by_key(|entry| (entry.event.at, entry.number))
     }
@@ -53,8 +51,7 @@ impl Books {
         if meant.as_ref() == found || !self.untold_changes_of(key).is_empty() {
             return false;
         }
-        let (action, outcome) =
-            if before.is_none() { (Action::Adopt, Outcome::Adopted) } else { (Action::Look, Outcome::Seen) };
+        let (action, outcome) = if before.is_none() { (Action::Adopt, Outcome::Adopted) } else { (Action::Look, Outcome::Seen) };
         self.write(Event::of(registry, key, action, outcome, note).with(found, meant.as_ref()));
         true
     }
@@ -147,8 +144,11 @@ impl Log for MemoryLedger {
     async fn leaves(&self, position: u64, limit: usize) -> Result<Vec<Leaf>, LedgerError> {
         let books = self.books();
         let behind = books.entries().skip(usize::try_from(position).unwrap_or(usize::MAX)).take(limit);
-        let leaf = |Entry { number, event }: Entry| {
-            Leaf { position: number - 1, hash: Hash::of_leaf(event.text().as_bytes()), number, event }
+        let leaf = |Entry { number, event }: Entry| Leaf {
+            position: number - 1,
+            hash: Hash::of_leaf(event.text().as_bytes()),
+            number,
+            event,
         };
         Ok(behind.map(leaf).collect())
     }
@@ -158,13 +158,7 @@ impl Log for MemoryLedger {
         Ok(hashes.into_iter().skip(usize::try_from(index).unwrap_or(usize::MAX)).take(limit).collect())
     }
 
-    async fn take_turn(
-        &self,
-        name: &str,
-        holder: AttemptId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<u64>, LedgerError> {
+    async fn take_turn(&self, name: &str, holder: AttemptId, now: Timestamp, until: Timestamp) -> Result<Option<u64>, LedgerError> {
         let mut books = self.books();
         let end = books.events.len() as u64;
         let turn = books.turns.entry(name.to_owned()).or_insert((end, None));

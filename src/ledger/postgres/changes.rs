@@ -21,8 +21,7 @@ use crate::ledger::row::event::{NoteRow, note_columns, open_change};
 use crate::ledger::{Begun, Change, Completed, Look, Note, OpenChange, TagKey};
 use crate::oci::Digest;
 
-const ENTER: &str =
-    "INSERT INTO moving (registry, repository, tag, version) VALUES ($1, $2, $3, 0) ON CONFLICT (registry, repository, tag) DO NOTHING";
+const ENTER: &str = "INSERT INTO moving (registry, repository, tag, version) VALUES ($1, $2, $3, 0) ON CONFLICT (registry, repository, tag) DO NOTHING";
 const LOCK: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3 FOR UPDATE";
 const VERSION: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3";
 const BUMP: &str = "UPDATE moving SET version = version + 1 WHERE registry = $1 AND repository = $2 AND tag = $3";
@@ -39,11 +38,8 @@ macro_rules! change_columns {
     };
 }
 
-const OF_TAG: &str = concat!(
-    "SELECT ",
-    change_columns!(),
-    " FROM changes WHERE registry = $1 AND repository = $2 AND tag = $3 ORDER BY attempt"
-);
+const OF_TAG: &str =
+    concat!("SELECT ", change_columns!(), " FROM changes WHERE registry = $1 AND repository = $2 AND tag = $3 ORDER BY attempt");
 const OPEN: &str = concat!(
     "SELECT ",
     change_columns!(),
@@ -93,8 +89,7 @@ impl Books<'_> {
         let (repository, tag) = after.map_or(("", ""), |change| (change.key.repository.as_str(), change.key.tag.as_str()));
         let attempt = after.map_or(Uuid::nil(), |change| Uuid::from_bytes(*change.attempt.as_bytes()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let parameters =
-            given![self.registry => TEXT, repository => TEXT, tag => TEXT, attempt => UUID, limit => INT8];
+        let parameters = given![self.registry => TEXT, repository => TEXT, tag => TEXT, attempt => UUID, limit => INT8];
         let rows = self.connection.rows(OPEN, &parameters).await?;
         rows.iter().map(|row| self.open_change(row)).collect()
     }
@@ -157,8 +152,7 @@ impl Books<'_> {
         if meant == found || !others.is_empty() {
             return Ok(false);
         }
-        let (action, outcome) =
-            if before.is_none() { (Action::Adopt, Outcome::Adopted) } else { (Action::Look, Outcome::Seen) };
+        let (action, outcome) = if before.is_none() { (Action::Adopt, Outcome::Adopted) } else { (Action::Look, Outcome::Seen) };
         self.write(self.event(key, action, outcome, note).with(found, meant)).await?;
         Ok(true)
     }

@@ -56,13 +56,7 @@ impl Log for PostgresLedger {
         read!(self, nodes(level, index, limit))
     }
 
-    async fn take_turn(
-        &self,
-        name: &str,
-        holder: AttemptId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<u64>, LedgerError> {
+    async fn take_turn(&self, name: &str, holder: AttemptId, now: Timestamp, until: Timestamp) -> Result<Option<u64>, LedgerError> {
         write!(self, take_turn(name, holder, now, until))
     }
 

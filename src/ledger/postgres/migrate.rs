@@ -15,8 +15,7 @@ use crate::causes::with_causes;
 use crate::ledger::LedgerError;
 
 /// Forward only, and a released one is never edited.
-const MIGRATIONS: &[&str] =
-    &[
+const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/001-tags.sql"),
     include_str!("../migrations/postgres/002-heads.sql"),
     include_str!("../migrations/postgres/003-log.sql"),

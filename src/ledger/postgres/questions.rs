@@ -97,8 +97,7 @@ impl Books<'_> {
 
     pub(super) async fn counts(&self, since: Timestamp, until: Timestamp, step: u64) -> Done<Vec<Count>> {
         let (first, step) = (since.as_millisecond(), i64::try_from(step.max(1)).unwrap_or(i64::MAX));
-        let parameters =
-            given![self.registry => TEXT, first => INT8, until.as_millisecond() => INT8, step => INT8];
+        let parameters = given![self.registry => TEXT, first => INT8, until.as_millisecond() => INT8, step => INT8];
         let rows = self.connection.rows(COUNTS, &parameters).await?;
         let place = Place { registry: self.registry, row: &"a count" };
         let count = |row| {

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::connection::{Connection, Parameter, given};
 use super::retry::Failure;
 use crate::clock::AttemptId;
-use crate::ledger::row::{self, Place};
 use crate::ledger::event::{Action, Outcome};
+use crate::ledger::row::{self, Place};
 use crate::ledger::{Act, Claim, Claimed, LedgerError, Note, OpenClaim, Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
 

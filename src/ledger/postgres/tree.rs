@@ -27,13 +27,10 @@ const BATCH: i64 = 1_000;
 /// waited for it is rolled back, and sees what was planted when it tries again.
 const LOCK: &str = "UPDATE heartbeat SET beats = beats + 1 WHERE id = 1";
 const WAITING: &str = "SELECT 1 FROM arrivals LIMIT 1";
-const ARRIVED: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM arrivals JOIN events ON number = event ORDER BY event LIMIT $1"
-);
+const ARRIVED: &str = concat!("SELECT ", event_columns!(), " FROM arrivals JOIN events ON number = event ORDER BY event LIMIT $1");
 const SIZE: &str = "SELECT coalesce(max(number), -1) + 1 FROM tree WHERE level = 0";
-const PLANT: &str = "INSERT INTO tree (level, number, hash, event) SELECT 0, * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[])";
+const PLANT: &str =
+    "INSERT INTO tree (level, number, hash, event) SELECT 0, * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[])";
 const ABOVE: &str = "INSERT INTO tree (level, number, hash) VALUES ($1, $2, $3)";
 const ARE_PLANTED: &str = "DELETE FROM arrivals WHERE event = ANY($1)";
 pub(super) const NODES: &str = "SELECT hash FROM tree WHERE level = $1 AND number >= $2 ORDER BY number LIMIT $3";
@@ -72,17 +69,10 @@ impl Books<'_> {
         nodes(self.connection, level, index, most(limit)).await
     }
 
-    pub(super) async fn take_turn(
-        &self,
-        name: &str,
-        holder: AttemptId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Done<Option<u64>> {
+    pub(super) async fn take_turn(&self, name: &str, holder: AttemptId, now: Timestamp, until: Timestamp) -> Done<Option<u64>> {
         self.connection.change(NEW_TURN, &given![name => TEXT]).await?;
         let holder = Uuid::from_bytes(*holder.as_bytes());
-        let parameters =
-            given![name => TEXT, holder => UUID, now.as_millisecond() => INT8, until.as_millisecond() => INT8];
+        let parameters = given![name => TEXT, holder => UUID, now.as_millisecond() => INT8, until.as_millisecond() => INT8];
         let row = self.connection.row(TAKE_TURN, &parameters).await?;
         let place = Place { registry: self.registry, row: &"a turn" };
         Ok(row.map(|row| column::<i64>(&row, 0, place)).transpose()?.map(i64::cast_unsigned))

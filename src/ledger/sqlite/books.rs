@@ -10,13 +10,6 @@ pub(super) mod tree;
 
 pub(super) use self::events::{event_row, note_row};
 
-/// The statements of questions, for the test of their plans.
-#[cfg(test)]
-pub(super) mod plans {
-    pub(in crate::ledger::sqlite) use super::events::MEANING;
-    pub(in crate::ledger::sqlite) use super::questions::{COUNTS, END_OF_SPAN, NEXT_REPOSITORY, NEXT_TAG, SPANS, page};
-}
-
 use std::cell::Cell;
 use std::fmt::Display;
 
@@ -385,4 +378,11 @@ impl<'a> Books<'a> {
 
 fn unavailable(error: rusqlite::Error) -> LedgerError {
     LedgerError::Unavailable(error.to_string())
+}
+
+/// The statements of questions, for the test of their plans.
+#[cfg(test)]
+pub(super) mod plans {
+    pub(in crate::ledger::sqlite) use super::events::MEANING;
+    pub(in crate::ledger::sqlite) use super::questions::{COUNTS, END_OF_SPAN, NEXT_REPOSITORY, NEXT_TAG, SPANS, page};
 }

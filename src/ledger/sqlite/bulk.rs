@@ -13,8 +13,11 @@ const ATTEMPTS: &str = "SELECT registry, repository, tag, attempt, opened_at FRO
 const ACTS: &str = "SELECT number, registry, at, who, what, reason FROM acts WHERE number > ?1 ORDER BY number LIMIT ?2";
 
 const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE number > ?1 ORDER BY number LIMIT ?2");
-const NOTES: &str =
-    concat!("SELECT registry, repository, tag, attempt, NULL, 0, ", note_columns!(), " FROM notes ORDER BY registry, repository, tag, attempt");
+const NOTES: &str = concat!(
+    "SELECT registry, repository, tag, attempt, NULL, 0, ",
+    note_columns!(),
+    " FROM notes ORDER BY registry, repository, tag, attempt"
+);
 const CHANGES: &str = concat!(
     "SELECT registry, repository, tag, attempt, digest, told, ",
     note_columns!(),

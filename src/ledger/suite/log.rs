@@ -135,7 +135,8 @@ pub(super) async fn who_finishes_speaks_in_the_words_of_who_pushed(store: &impl 
 pub(super) async fn a_change_is_open_until_it_is_ended(store: &impl Store) {
     let ledger = &*store.open("ours").await;
     sealed(ledger, "web:latest", "a", 1).await;
-    let beginning = ledger.begin(&key("web:latest"), Some(&digest("b")), AttemptId::random(), &note("ann", 2)).await.expect("an answer");
+    let beginning =
+        ledger.begin(&key("web:latest"), Some(&digest("b")), AttemptId::random(), &note("ann", 2)).await.expect("an answer");
     assert!(beginning.lifted, "it was immutable once");
     assert_eq!(lookup(ledger, "web:latest").await, None);
     let other = begun(ledger, "web:edge", None, &note("bob", 3)).await;
@@ -163,7 +164,12 @@ pub(super) async fn changes_of_one_tag_at_once_are_noticed(store: &impl Store) {
     let elsewhere = begun(ledger, "web:edge", Some("b"), &note("cyd", 2)).await;
     let done = ledger.complete(second, Outcome::Moved, &note("bob", 3)).await.expect("moved");
     assert_eq!((done.overlapped.is_some(), done.others.len()), (true, 1), "the first one is open");
-    assert!(ledger.settle(&done.overlapped.expect("it is due a look"), &shown(Some("b"), done.version), &note("bob", 3)).await.expect("an answer"));
+    assert!(
+        ledger
+            .settle(&done.overlapped.expect("it is due a look"), &shown(Some("b"), done.version), &note("bob", 3))
+            .await
+            .expect("an answer")
+    );
     assert_eq!(done.others[0].attempt, first.attempt());
     let done = ledger.complete(first, Outcome::Moved, &note("ann", 4)).await.expect("moved");
     assert_eq!((done.overlapped.is_some(), done.others.len()), (true, 0), "the second one ended meanwhile");

@@ -15,7 +15,8 @@ async fn filled(ledger: &dyn Ledger) {
         let content = ["a", "b", "c"][moment as usize % 7 % 3];
         moved(ledger, &format!("{repository}:latest"), content, moment / 2).await;
         if moment % 5 == 0 {
-            let refused = Event::of("ours", &key(&format!("{repository}:1.0")), Action::Push, Outcome::Refused, &note("ann", moment / 2));
+            let refused =
+                Event::of("ours", &key(&format!("{repository}:1.0")), Action::Push, Outcome::Refused, &note("ann", moment / 2));
             ledger.record(&[refused.with(Some(&digest(content)), None)]).await.expect("recorded");
         }
     }
@@ -123,12 +124,8 @@ pub(super) async fn events_are_counted_in_steps(store: &impl Store) {
     }
     let counts = ledger.counts(at(0), at(30), 10).await.expect("an answer");
     let said: Vec<(Timestamp, Outcome, u64)> = counts.iter().map(|count| (count.at, count.outcome, count.events)).collect();
-    let expected = [
-        (at(0), Outcome::Moved, 2),
-        (at(0), Outcome::Repeated, 1),
-        (at(10), Outcome::Moved, 1),
-        (at(20), Outcome::Moved, 1),
-    ];
+    let expected =
+        [(at(0), Outcome::Moved, 2), (at(0), Outcome::Repeated, 1), (at(10), Outcome::Moved, 1), (at(20), Outcome::Moved, 1)];
     assert_eq!(said, expected);
 }
 

@@ -127,7 +127,8 @@ async fn take(step: Step, moment: i64, tested: &dyn Ledger, memory: &dyn Ledger,
     let now = at(moment);
     // Clocks of replicas differ.
     let at = at(moment + moment * 7 % 5 - 2);
-    let note = Note { who: Some(format!("user-{moment}")), rule: Some("rule".to_owned()), size: Some(moment.unsigned_abs()), ..at.into() };
+    let note =
+        Note { who: Some(format!("user-{moment}")), rule: Some("rule".to_owned()), size: Some(moment.unsigned_abs()), ..at.into() };
     match step {
         Step::Claim { tag, content } => {
             let (key, digest, attempt) = (key(TAGS[tag]), digest(CONTENTS[content]), AttemptId::random());
@@ -183,7 +184,10 @@ async fn take(step: Step, moment: i64, tested: &dyn Ledger, memory: &dyn Ledger,
             let Some((ours, theirs)) = pick(&mut held.changes, change) else { return Ok(()) };
             let ours = tested.complete(ours, outcome, &note).await.expect("an answer");
             let theirs = memory.complete(theirs, outcome, &note).await.expect("an answer");
-            prop_assert_eq!((ours.entry.event, ours.overlapped, ours.others), (theirs.entry.event, theirs.overlapped, theirs.others));
+            prop_assert_eq!(
+                (ours.entry.event, ours.overlapped, ours.others),
+                (theirs.entry.event, theirs.overlapped, theirs.others)
+            );
         }
         Step::Abandon { change } => {
             let Some((ours, theirs)) = pick(&mut held.changes, change) else { return Ok(()) };
@@ -194,7 +198,10 @@ async fn take(step: Step, moment: i64, tested: &dyn Ledger, memory: &dyn Ledger,
             let version = tested.version(&open.key).await.expect("an answer");
             prop_assert_eq!(version, memory.version(&open.key).await.expect("an answer"));
             // Now and then an older look.
-            let look = Look { found: content.map(|content| digest(CONTENTS[content])), version: version.saturating_sub(u64::from(moment % 4 == 0)) };
+            let look = Look {
+                found: content.map(|content| digest(CONTENTS[content])),
+                version: version.saturating_sub(u64::from(moment % 4 == 0)),
+            };
             let answer = words(tested.settle(&open, &look, &note).await);
             prop_assert_eq!(answer, words(memory.settle(&open, &look, &note).await));
         }

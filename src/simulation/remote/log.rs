@@ -30,7 +30,8 @@ impl Log for RemoteLedger {
         limit: usize,
     ) -> Result<Vec<Entry>, LedgerError> {
         let (repository, after) = (repository.clone(), after.cloned());
-        let ask = move |ledger: Arc<dyn Ledger>| async move { ledger.meanings(&repository, at, after.as_ref(), limit).await }.boxed();
+        let ask =
+            move |ledger: Arc<dyn Ledger>| async move { ledger.meanings(&repository, at, after.as_ref(), limit).await }.boxed();
         self.call("meanings", String::new(), ask).await
     }
 
@@ -72,13 +73,7 @@ impl Log for RemoteLedger {
         self.call("nodes", String::new(), ask).await
     }
 
-    async fn take_turn(
-        &self,
-        name: &str,
-        holder: AttemptId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<u64>, LedgerError> {
+    async fn take_turn(&self, name: &str, holder: AttemptId, now: Timestamp, until: Timestamp) -> Result<Option<u64>, LedgerError> {
         let name = name.to_owned();
         let ask = move |ledger: Arc<dyn Ledger>| async move { ledger.take_turn(&name, holder, now, until).await }.boxed();
         self.call("take_turn", String::new(), ask).await

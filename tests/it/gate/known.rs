@@ -20,7 +20,8 @@ const MOVING: &str = "[[rule]]\nname = \"all\"\ntags = [\"*\"]\nmutability = \"m
 /// How often the ledger was asked anything while somebody waited; refusals are written
 /// down behind the answer.
 fn questions(proxy: &Pushonce) -> f64 {
-    let operations = ["lookup", "records", "claim", "join", "confirm", "withdraw", "yield", "adopt", "burn", "begin", "complete", "spans"];
+    let operations =
+        ["lookup", "records", "claim", "join", "confirm", "withdraw", "yield", "adopt", "burn", "begin", "complete", "spans"];
     operations.iter().map(|operation| proxy.metric("pushonce_ledger_seconds_count", &[("operation", operation)])).sum()
 }
 

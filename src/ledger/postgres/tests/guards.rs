@@ -1,7 +1,7 @@
 //! The database itself refuses what may never change.
 
-use crate::ledger::suite::lift;
 use super::*;
+use crate::ledger::suite::lift;
 
 async fn one_of_each(ledger: &PostgresLedger) {
     let _open = granted(ledger, "web:open", "a", 1).await;

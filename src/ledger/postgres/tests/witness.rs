@@ -126,7 +126,10 @@ async fn a_witness_that_is_damaged_or_cannot_be_written_is_said() {
     let (here, gone) = (replica.0.path().to_owned(), replica.0.path().with_extension("aside"));
     fs::rename(&here, &gone).expect("the disk is gone");
     expect_unavailable(ledger.burn(&key("web:2.0.0"), &digest("a"), &at(4).into()).await, "cannot be written");
-    expect_unavailable(ledger.claim(&key("web:3.0.0"), &digest("a"), AttemptId::random(), &at(4).into()).await, "cannot be written");
+    expect_unavailable(
+        ledger.claim(&key("web:3.0.0"), &digest("a"), AttemptId::random(), &at(4).into()).await,
+        "cannot be written",
+    );
     expect_unavailable(ledger.ping().await, "cannot be written");
     fs::rename(&gone, &here).expect("the disk is back");
     assert!(ledger.burn(&key("web:2.0.0"), &digest("a"), &at(5).into()).await.expect("burnt"));

@@ -26,11 +26,8 @@ macro_rules! change_columns {
     };
 }
 
-const OF_TAG: &str = concat!(
-    "SELECT ",
-    change_columns!(),
-    " FROM changes WHERE registry = ?1 AND repository = ?2 AND tag = ?3 ORDER BY attempt"
-);
+const OF_TAG: &str =
+    concat!("SELECT ", change_columns!(), " FROM changes WHERE registry = ?1 AND repository = ?2 AND tag = ?3 ORDER BY attempt");
 const OPEN: &str = concat!(
     "SELECT ",
     change_columns!(),
@@ -52,7 +49,12 @@ impl Books<'_> {
         Ok(Begun { change: Change { key, to, attempt, after }, lifted })
     }
 
-    pub(in crate::ledger::sqlite) fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
+    pub(in crate::ledger::sqlite) fn complete(
+        &self,
+        change: Change,
+        outcome: Outcome,
+        note: &Note,
+    ) -> Result<Completed, LedgerError> {
         let Change { key, to, attempt, after } = change;
         let before = self.meaning(&key, None)?;
         self.end_change(&key, attempt)?;
@@ -82,7 +84,8 @@ impl Books<'_> {
         limit: usize,
     ) -> Result<Vec<OpenChange>, LedgerError> {
         // Every name sorts behind the empty one.
-        let after = after.map(|change| (change.key.repository.as_str(), change.key.tag.as_str(), change.attempt.as_bytes().as_slice()));
+        let after =
+            after.map(|change| (change.key.repository.as_str(), change.key.tag.as_str(), change.attempt.as_bytes().as_slice()));
         let (repository, tag, attempt) = after.unwrap_or(("", "", &[]));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare_cached(OPEN).map_err(unavailable)?;
@@ -94,12 +97,7 @@ impl Books<'_> {
         Ok(changes)
     }
 
-    pub(in crate::ledger::sqlite) fn settle(
-        &self,
-        change: &OpenChange,
-        look: &Look,
-        note: &Note,
-    ) -> Result<bool, LedgerError> {
+    pub(in crate::ledger::sqlite) fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Result<bool, LedgerError> {
         let found = look.found.as_ref();
         let OpenChange { key, to, attempt, note: begun, .. } = change;
         if self.version(key)? != look.version {
@@ -154,8 +152,7 @@ impl Books<'_> {
         if meant.as_ref() == found || self.changes_of(key)?.iter().any(|change| !change.is_told) {
             return Ok(false);
         }
-        let (action, outcome) =
-            if before.is_none() { (Action::Adopt, Outcome::Adopted) } else { (Action::Look, Outcome::Seen) };
+        let (action, outcome) = if before.is_none() { (Action::Adopt, Outcome::Adopted) } else { (Action::Look, Outcome::Seen) };
         let event = self.event(key, action, outcome, note).with(found, meant.as_ref());
         self.write_after(event, before)?;
         Ok(true)
@@ -165,8 +162,20 @@ impl Books<'_> {
         let OpenChange { key, to, attempt, note, is_told } = change;
         let row = NoteRow::of(note);
         let parameters = params![
-            self.registry, key.repository.as_str(), key.tag.as_str(), attempt.as_bytes(), to.as_ref().map(Digest::as_str), is_told,
-            row.at, row.media_type, row.size, row.who, row.client, row.rule, row.request, row.detail
+            self.registry,
+            key.repository.as_str(),
+            key.tag.as_str(),
+            attempt.as_bytes(),
+            to.as_ref().map(Digest::as_str),
+            is_told,
+            row.at,
+            row.media_type,
+            row.size,
+            row.who,
+            row.client,
+            row.rule,
+            row.request,
+            row.detail
         ];
         self.change(KEEP, parameters).map(|_| ())
     }

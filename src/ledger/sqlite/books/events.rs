@@ -7,8 +7,8 @@ use rusqlite::{OptionalExtension, Params, Row, params};
 use super::{Books, unavailable};
 use crate::clock::AttemptId;
 use crate::ledger::event::{Action, Entry, Event, Outcome};
-use crate::ledger::row::event::{EventRow, NoteRow, event_columns, note_columns};
 use crate::ledger::row::Place;
+use crate::ledger::row::event::{EventRow, NoteRow, event_columns, note_columns};
 use crate::ledger::{LedgerError, Note, TagKey};
 use crate::oci::Digest;
 
@@ -60,8 +60,22 @@ impl Books<'_> {
         let row = EventRow::of(0, &event);
         let points = event.outcome.points();
         let parameters: [&dyn ToSql; 16] = [
-            &row.registry, &row.at, &row.repository, &row.tag, &row.action, &row.outcome, &row.digest, &row.previous,
-            &row.media_type, &row.size, &row.who, &row.client, &row.rule, &row.request, &row.detail, &points,
+            &row.registry,
+            &row.at,
+            &row.repository,
+            &row.tag,
+            &row.action,
+            &row.outcome,
+            &row.digest,
+            &row.previous,
+            &row.media_type,
+            &row.size,
+            &row.who,
+            &row.client,
+            &row.rule,
+            &row.request,
+            &row.detail,
+            &points,
         ];
         let mut statement = self.connection.prepare_cached(APPEND).map_err(unavailable)?;
         let number: i64 = statement.query_row(parameters, |row| row.get(0)).map_err(unavailable)?;
@@ -84,8 +98,18 @@ impl Books<'_> {
     pub(super) fn take_note(&self, key: &TagKey, attempt: AttemptId, note: &Note) -> Result<(), LedgerError> {
         let note = NoteRow::of(note);
         let parameters = params![
-            self.registry, key.repository.as_str(), key.tag.as_str(), attempt.as_bytes(), note.at, note.media_type, note.size,
-            note.who, note.client, note.rule, note.request, note.detail
+            self.registry,
+            key.repository.as_str(),
+            key.tag.as_str(),
+            attempt.as_bytes(),
+            note.at,
+            note.media_type,
+            note.size,
+            note.who,
+            note.client,
+            note.rule,
+            note.request,
+            note.detail
         ];
         self.change(TAKE_NOTE, parameters).map(|_| ())
     }

@@ -47,7 +47,9 @@ impl Books<'_> {
         let mut meanings = Vec::new();
         while meanings.len() < limit {
             let parameters = params![self.registry, repository.as_str(), last];
-            let Some(tag) = next.query_row(parameters, |row| row.get::<_, String>(0)).optional().map_err(unavailable)? else { break };
+            let Some(tag) = next.query_row(parameters, |row| row.get::<_, String>(0)).optional().map_err(unavailable)? else {
+                break;
+            };
             let key = crate::ledger::TagKey {
                 repository: repository.clone(),
                 tag: Tag::parse(&tag).map_err(|error| self.corrupt(&"an event", &error))?,
@@ -95,15 +97,22 @@ impl Books<'_> {
         self.events(&sql, params_from_iter(parameters))
     }
 
-    pub(in crate::ledger::sqlite) fn counts(&self, since: Timestamp, until: Timestamp, step: u64) -> Result<Vec<Count>, LedgerError> {
+    pub(in crate::ledger::sqlite) fn counts(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        step: u64,
+    ) -> Result<Vec<Count>, LedgerError> {
         let (first, step) = (since.as_millisecond(), i64::try_from(step.max(1)).unwrap_or(i64::MAX));
         let mut statement = self.connection.prepare_cached(COUNTS).map_err(unavailable)?;
         let mut rows = statement.query(params![self.registry, first, until.as_millisecond(), step]).map_err(unavailable)?;
         let mut counts = Vec::new();
         while let Some(row) = rows.next().map_err(unavailable)? {
             let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))();
-            let (number, outcome, events): (i64, String, i64) = columns.map_err(|error: rusqlite::Error| self.corrupt(&"a count", &error))?;
-            let outcome = Outcome::parse(&outcome).ok_or_else(|| self.corrupt(&"a count", &format!("`{outcome}` is no outcome")))?;
+            let (number, outcome, events): (i64, String, i64) =
+                columns.map_err(|error: rusqlite::Error| self.corrupt(&"a count", &error))?;
+            let outcome =
+                Outcome::parse(&outcome).ok_or_else(|| self.corrupt(&"a count", &format!("`{outcome}` is no outcome")))?;
             let at = Timestamp::from_millisecond(first.saturating_add(number.saturating_mul(step))).unwrap_or(since);
             counts.push(Count { at, outcome, events: events.unsigned_abs() });
         }

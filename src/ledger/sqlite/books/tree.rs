@@ -62,7 +62,11 @@ impl Books<'_> {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<u64>, LedgerError> {
-        let end = self.connection.query_row("SELECT count(*) FROM events WHERE number > ?1", params![self.size()?.cast_signed()], |row| row.get::<_, i64>(0));
+        let end = self.connection.query_row(
+            "SELECT count(*) FROM events WHERE number > ?1",
+            params![self.size()?.cast_signed()],
+            |row| row.get::<_, i64>(0),
+        );
         let end = self.size()? + end.map_err(unavailable)?.unsigned_abs();
         self.change(NEW_TURN, params![name, end.cast_signed()])?;
         let mut statement = self.connection.prepare_cached(TAKE_TURN).map_err(unavailable)?;

@@ -1,7 +1,7 @@
 //! The database itself refuses what may never change.
 
-use crate::ledger::suite::lift;
 use super::*;
+use crate::ledger::suite::lift;
 
 async fn one_of_each(place: &Place) {
     let ledger = place.ledger();
