@@ -23,6 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::audits::Audits;
 use crate::causes::with_causes;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -49,6 +50,8 @@ pub struct Admin {
     pub drain: Drain,
     /// Whoever looks must know it.
     pub token: Option<SecretString>,
+    /// What the background audit found.
+    pub audits: Audits,
 }
 
 /// Opens the listener and serves it in the background, to the end of the process:

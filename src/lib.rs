@@ -22,6 +22,7 @@ pub mod config;
 pub mod metrics;
 pub mod notary;
 pub mod webhooks;
+pub mod audits;
 pub mod upstream;
 pub mod answer;
 pub mod refusal;

@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, AdminError};
+use crate::audits::Audits;
 use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::config::{self, valid::Config};
@@ -106,7 +107,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     webhooks::start(config.webhooks, told, drain.writes()).await?;
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
-    let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token };
+    let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token, audits: Audits::default() };
     let admin_address = admin::listen(config.admin.listen, admin).await?;
     let address = listener.address()?;
     let policy = config.policy_file.display().to_string();
