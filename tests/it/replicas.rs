@@ -92,7 +92,7 @@ fn three_replicas_on_postgresql() {
 #[test]
 fn replicas_with_ledgers_of_their_own_are_found_out() {
     let world = World { registry: Registry::start(), database: None };
-    let slowly = || [Some("gate-looked=sleep(700)".to_owned()), None];
+    let slowly = || [Some("gate-looked=sleep(1500)".to_owned()), None];
     let push = |content| vec![(content, Action::Push { tag: 0, content })];
     let plan = Plan {
         point: "none",
@@ -104,7 +104,8 @@ fn replicas_with_ledgers_of_their_own_are_found_out() {
         there_before: None,
         percent: 0,
     };
-    let failure = run::run(&plan, &world).err().expect("two winners are found");
+    // On a busy machine one of the two may have pointed the tag before the other looks.
+    let failure = (0..5).find_map(|_| run::run(&plan, &world).err()).expect("two winners are found");
     assert!(failure.contains("double_winners: 1"), "{failure}");
     assert!(failure.contains("no one tag can have answered as 1.4.0"), "{failure}");
 }

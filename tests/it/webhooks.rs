@@ -29,14 +29,14 @@ const SECRET: &str = "whsec_YSBzZWNyZXQgb2YgdGhpcnR5IHR3byBieXRlcyAhISE=";
 const HANGS: u16 = 0;
 
 /// Who receives deliveries, and answers all of them with one status.
-struct Receiver {
+pub(crate) struct Receiver {
     server: Upstream,
     status: Arc<AtomicU16>,
     directory: TempDir,
 }
 
 impl Receiver {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let status = Arc::new(AtomicU16::new(204));
         let shown = Arc::clone(&status);
         let server = Upstream::start(move |_| match shown.load(Ordering::SeqCst) {
@@ -63,7 +63,7 @@ impl Receiver {
     }
 
     /// The section of a webhook that comes here.
-    fn webhook(&self, name: &str, more: &str) -> String {
+    pub(crate) fn webhook(&self, name: &str, more: &str) -> String {
         self.webhook_at(&self.url(), name, more)
     }
 
@@ -88,7 +88,7 @@ impl Receiver {
 
     /// Waits until so many deliveries have come, and returns all of them in short.
     #[track_caller]
-    fn expect(&self, count: usize) -> Vec<String> {
+    pub(crate) fn expect(&self, count: usize) -> Vec<String> {
         eventually(PATIENCE, &format!("{count} deliveries"), || Some(self.told()).filter(|told| told.len() >= count))
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::harness::process::eventually;
 use crate::harness::{Answer, Fault, Faults, Gate, Image, Pushonce, Registry, Upstream};
+use crate::webhooks::Receiver;
 
 #[test]
 fn it_is_ready_while_the_registry_answers() {
@@ -50,10 +51,11 @@ fn it_lives_without_an_upstream_and_pushes_are_undecided() {
 
 #[test]
 fn every_metric_is_exported_with_help() {
-    let registry = Registry::start();
-    let proxy = Pushonce::start(&registry);
+    let (registry, receiver) = (Registry::start(), Receiver::start());
+    let proxy = Pushonce::in_front_of(&registry.url()).setting(&receiver.webhook("one", "")).start();
     proxy.push("web:1.4.0", &Image::random()).expect_created();
     proxy.push("web:1.4.0", &Image::random()).expect_refused();
+    receiver.expect(2);
     let answer = proxy.admin().request("GET", "/metrics").send();
     assert_eq!(answer.expect_ok().header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = answer.text();
