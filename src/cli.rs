@@ -1,5 +1,8 @@
-//! The command line. Exit codes: 0 done, 1 failed, 2 mistakes in what was given.
+//! The command line. Exit codes: 0 done, 1 failed, 2 mistakes in what was given, 3 an audit
+//! found differences.
 
+mod adopt;
+mod audit;
 pub mod check;
 pub mod explain;
 mod ledger;
@@ -10,6 +13,7 @@ mod question;
 mod release;
 mod serve;
 mod table;
+mod walk;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -30,7 +34,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed while running, such as a port that is taken
-  2  mistakes in the command line, the configuration or the policy";
+  2  mistakes in the command line, the configuration or the policy
+  3  `audit` found that something differs";
 
 /// Makes the release tags of an OCI registry immutable.
 ///
@@ -77,6 +82,10 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    #[command(long_about = adopt::ABOUT, after_help = adopt::EXAMPLES)]
+    Adopt(adopt::Arguments),
+    #[command(long_about = audit::ABOUT, after_help = audit::EXAMPLES)]
+    Audit(audit::Arguments),
     #[command(flatten)]
     Question(question::Question),
     /// Free a tag whose push was cut off and cannot be finished
@@ -130,6 +139,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Command::ReleaseClaim { reference, reason, config } => {
             ended(release::release(&reference, &reason, &config, environment), color)
         }
+        Command::Adopt(arguments) => ended(adopt::adopt(&arguments, environment), color),
+        Command::Audit(arguments) => ended(audit::audit(&arguments, environment), color),
         Command::Question(question) => ended(question::answer(question, environment), color),
         Command::Ledger { command } => ended(ledger::run(command, environment), color),
     }
@@ -144,6 +155,8 @@ enum Ended {
     Mistaken(String),
     /// It failed, for reasons that the words give, with the remedy.
     Failed(String),
+    /// It has an answer, and its own exit code; words for standard error may come behind.
+    Told { text: String, words: String, code: u8 },
 }
 
 impl From<Diagnostics> for Ended {
@@ -167,6 +180,13 @@ fn ended(outcome: Result<String, Ended>, color: bool) -> ExitCode {
         Err(Ended::Failed(words)) => {
             eprintln!("pushonce: {words}");
             ExitCode::FAILURE
+        }
+        Err(Ended::Told { text, words, code }) => {
+            let printed = done(&text);
+            if !words.is_empty() {
+                eprintln!("pushonce: {words}");
+            }
+            if printed == ExitCode::SUCCESS { ExitCode::from(code) } else { printed }
         }
     }
 }

@@ -26,6 +26,7 @@ mod recorder;
 mod rights;
 mod rollforward;
 mod unpoint;
+mod walk;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,10 +60,11 @@ use crate::upstream::body::{IdleLimit, RequestBody};
 use crate::upstream::{Outgoing, Upstream};
 
 pub use self::adopting::Adopted;
-pub use self::auditing::{Audited, Difference};
+pub use self::auditing::{Difference, Differs};
 pub use self::classify::classify;
 pub use self::known::Known;
 pub use self::reconcile::Reconciler;
+pub use self::walk::Step;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const WARNING: HeaderName = http::header::WARNING;
@@ -97,6 +99,8 @@ pub struct Gate {
     uploads: Semaphore,
     tasks: TaskTracker,
     request_ids: RequestIds,
+    /// Who acts where no client does.
+    who: String,
 }
 
 #[derive(Debug)]
@@ -120,11 +124,13 @@ pub struct GateParts<'a> {
     pub tasks: TaskTracker,
     pub server: &'a valid::Server,
     pub pulls: &'a valid::Pulls,
+    /// Who acts where no client does, in the words of the log.
+    pub who: String,
 }
 
 impl Gate {
     pub fn new(parts: GateParts<'_>) -> Self {
-        let GateParts { policy, ledger, registry, upstream, clock, metrics, tasks, server, pulls } = parts;
+        let GateParts { policy, ledger, registry, upstream, clock, metrics, tasks, server, pulls, who } = parts;
         let limits = Limits {
             manifest: server.manifest_limit,
             body_idle: IdleLimit::new(server, &metrics),
@@ -148,6 +154,7 @@ impl Gate {
             uploads: Semaphore::new(server.max_uploads),
             tasks,
             request_ids: RequestIds::new(),
+            who,
         }
     }
 

@@ -34,6 +34,10 @@ pub struct Metrics {
     pub uploads: IntGauge,
     pub uploads_refused: IntCounter,
     limits_reached: IntCounterVec,
+    audit_differences: IntGaugeVec,
+    audit_tags: IntGauge,
+    audit_failures: IntGauge,
+    audit_ended: IntGauge,
     webhook_deliveries: IntCounterVec,
     webhook_waiting: IntGaugeVec,
 }
@@ -100,6 +104,19 @@ impl Metrics {
                 Opts::new("pushonce_limits_reached_total", "Times that a client reached a limit of [server], by its key."),
                 &["limit"],
             )?,
+            audit_differences: IntGaugeVec::new(
+                Opts::new("pushonce_audit_differences", "Tags that the newest audit of this replica found to differ, by how."),
+                &["difference"],
+            )?,
+            audit_tags: IntGauge::new("pushonce_audit_tags", "Tags that the newest audit of this replica looked at.")?,
+            audit_failures: IntGauge::new(
+                "pushonce_audit_failures",
+                "Tags and repositories that the newest audit of this replica could not look at.",
+            )?,
+            audit_ended: IntGauge::new(
+                "pushonce_audit_ended_timestamp_seconds",
+                "When the newest audit of this replica ended, in Unix time; 0 where another replica audits, or none does.",
+            )?,
             webhook_deliveries: IntCounterVec::new(
                 Opts::new("pushonce_webhook_deliveries_total", "Tries to deliver an event to the receiver of a webhook."),
                 &["webhook", "outcome"],
@@ -133,6 +150,10 @@ impl Metrics {
         self.registry.register(Box::new(self.uploads.clone()))?;
         self.registry.register(Box::new(self.uploads_refused.clone()))?;
         self.registry.register(Box::new(self.limits_reached.clone()))?;
+        self.registry.register(Box::new(self.audit_differences.clone()))?;
+        self.registry.register(Box::new(self.audit_tags.clone()))?;
+        self.registry.register(Box::new(self.audit_failures.clone()))?;
+        self.registry.register(Box::new(self.audit_ended.clone()))?;
         self.registry.register(Box::new(self.webhook_deliveries.clone()))?;
         self.registry.register(Box::new(self.webhook_waiting.clone()))
     }
@@ -168,6 +189,20 @@ impl Metrics {
         self.webhook_waiting.with_label_values(&[webhook]).set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
+    /// What the newest audit came to; nothing where another replica audits.
+    pub fn audited(&self, audit: Option<&AuditFigures>) {
+        let none = AuditFigures::default();
+        let AuditFigures { differences, tags, failures, ended } = audit.unwrap_or(&none);
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.audit_differences.reset();
+        for (difference, count) in differences {
+            self.audit_differences.with_label_values(&[difference]).set(gauge(*count));
+        }
+        self.audit_tags.set(gauge(*tags));
+        self.audit_failures.set(gauge(*failures));
+        self.audit_ended.set(*ended);
+    }
+
     /// Runs a ledger operation and takes its time.
     pub async fn ledger<T, E>(&self, operation: &str, run: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let started = Instant::now();
@@ -181,6 +216,17 @@ impl Metrics {
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+/// What one audit came to, in numbers.
+#[derive(Debug, Default)]
+pub struct AuditFigures {
+    /// How many tags differ in which way.
+    pub differences: Vec<(&'static str, u64)>,
+    pub tags: u64,
+    pub failures: u64,
+    /// In seconds since 1970.
+    pub ended: i64,
 }
 
 /// Counts the times that a limit is reached.

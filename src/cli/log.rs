@@ -13,7 +13,7 @@ use clap::{Subcommand, ValueEnum};
 use super::operator::{block_on, ledger_of};
 use super::progress::Bar;
 use super::question::{failed, moment, repository, tag};
-use super::table::{or_dash, plain, table};
+use super::table::{or_dash, plain, short, table};
 use super::{CONFIG, Ended, Environment};
 use crate::config;
 use crate::ledger::Ledger;
@@ -209,10 +209,17 @@ fn rows(entries: &[Entry]) -> String {
             (Some(repository), None) => repository.to_string(),
             _ => "-".to_owned(),
         };
-        let short = |digest: &Option<crate::oci::Digest>| or_dash(digest.as_ref().map(|digest| format!("{}…", digest.short())));
         let words = event.detail.as_deref().or(event.client.as_deref()).map(plain).unwrap_or_default();
         let who = or_dash(event.who.as_deref().map(plain));
-        vec![event.at.to_string(), event.outcome.to_string(), key, short(&event.digest), short(&event.previous), who, words]
+        vec![
+            event.at.to_string(),
+            event.outcome.to_string(),
+            key,
+            short(event.digest.as_ref()),
+            short(event.previous.as_ref()),
+            who,
+            words,
+        ]
     };
     table(&["WHEN", "OUTCOME", "TAG", "DIGEST", "BEFORE", "WHO", "CLIENT OR WHY"], &entries.iter().map(row).collect::<Vec<_>>())
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, AdminError};
-use crate::audits::Audits;
+use crate::audits::{Auditor, Audits};
 use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::config::{self, valid::Config};
@@ -88,6 +88,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
         tasks: drain.writes().clone(),
         server: &config.server,
         pulls: &config.pulls,
+        who: "pushonce".to_owned(),
     }));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -96,6 +97,17 @@ async fn run(config: Config) -> Result<(), ServeError> {
     if let Some(notary) = Notary::new(&config.release_log, Arc::clone(&ledger), Arc::clone(&metrics))? {
         drain.writes().spawn(notary.run(drain.token()));
     }
+    let audits = Audits::default();
+    let auditor = Auditor {
+        gate: Arc::clone(&gate),
+        ledger: Arc::clone(&ledger),
+        clock: Arc::new(SystemClock),
+        metrics: Arc::clone(&metrics),
+        settings: config.audit,
+        registry: name.clone(),
+        audits: audits.clone(),
+        stop: drain.token(),
+    };
     let told = webhooks::Shared {
         origin: config.release_log.origin,
         registry: name,
@@ -107,12 +119,13 @@ async fn run(config: Config) -> Result<(), ServeError> {
     webhooks::start(config.webhooks, told, drain.writes()).await?;
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
-    let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token, audits: Audits::default() };
+    let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token, audits };
     let admin_address = admin::listen(config.admin.listen, admin).await?;
     let address = listener.address()?;
     let policy = config.policy_file.display().to_string();
     tracing::info!(%address, admin = %admin_address, registry, policy, rules, "serving");
     drain.writes().spawn(reconciler.run());
+    drain.writes().spawn(auditor.run());
     let serving = tokio::spawn(listener.serve(drain.clone()));
 
     loop {

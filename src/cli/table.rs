@@ -1,5 +1,7 @@
 //! Rows for people: columns as wide as their widest cell, the last one as long as it is.
 
+use crate::oci::Digest;
+
 /// A head and its rows, each as long as the head.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|word| (*word).to_owned()).collect();
@@ -17,6 +19,11 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 /// What a cell says where there is nothing to say.
 pub(super) fn or_dash(cell: Option<impl ToString>) -> String {
     cell.map_or_else(|| "-".to_owned(), |cell| cell.to_string())
+}
+
+/// A digest as far as it is told apart from others.
+pub(super) fn short(digest: Option<&Digest>) -> String {
+    or_dash(digest.map(|digest| format!("{}…", digest.short())))
 }
 
 /// Words from outside, which may hold anything, in one line of a terminal.

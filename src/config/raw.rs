@@ -60,6 +60,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("admin", &["listen", "token_file"]),
     ("release_log", &["origin", "signing_key_file", "checkpoint_file"]),
     ("policy", &["file"]),
+    ("audit", &["interval", "repair", "concurrency"]),
     ("pulls", &["when_ledger_is_down", "drift_check_interval"]),
     ("log", &["format", "filter"]),
 ];

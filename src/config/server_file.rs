@@ -12,7 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
-use super::valid::{Admin, Config, Ledger, Log, LogFormat, Pulls, ReleaseLog, Server, Service, Tls, Upstream, WhenLedgerIsDown};
+use super::valid::{
+    Admin, Audit, Config, Ledger, Log, LogFormat, Pulls, ReleaseLog, Server, Service, Tls, Upstream, WhenLedgerIsDown,
+};
 use super::{policy_file, webhooks, words};
 use crate::ledger::Engine;
 use crate::ledger::postgres::Settings;
@@ -65,6 +67,7 @@ pub(super) fn read(
     let default_origin = upstream.as_ref().map_or_else(String::new, |upstream| format!("pushonce/{}", upstream.name));
     let release_log = release_log(&section("release_log"), directory, default_origin);
     let webhooks = webhooks::webhooks(&top, directory, files, report);
+    let audit = audit(&section("audit"));
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
     let (policy_file, policy) = policy(&section("policy"), directory, path, files, report);
@@ -76,6 +79,7 @@ pub(super) fn read(
         admin,
         release_log,
         webhooks,
+        audit,
         pulls,
         log,
         policy: policy?,
@@ -206,6 +210,14 @@ fn release_log(section: &Section<'_>, directory: &Path, default_origin: String) 
         origin: section.read("origin", words::origin).unwrap_or(default_origin),
         signing_key_file: section.read("signing_key_file", words::path).map(|file| directory.join(file)),
         checkpoint_file: section.read("checkpoint_file", words::path).map(|file| directory.join(file)),
+    }
+}
+
+fn audit(section: &Section<'_>) -> Audit {
+    Audit {
+        interval: section.duration("interval", Duration::ZERO).unwrap_or(Duration::ZERO),
+        repair: section.boolean("repair").unwrap_or(false),
+        concurrency: section.integer("concurrency", 1..=100).unwrap_or(4),
     }
 }
 

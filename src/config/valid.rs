@@ -22,6 +22,7 @@ pub struct Config {
     pub admin: Admin,
     pub release_log: ReleaseLog,
     pub webhooks: Vec<Webhook>,
+    pub audit: Audit,
     pub pulls: Pulls,
     pub log: Log,
     pub policy: Policy,
@@ -134,6 +135,17 @@ pub struct ReleaseLog {
     pub signing_key_file: Option<PathBuf>,
     /// Where `serve` keeps the newest checkpoint; `None` does not.
     pub checkpoint_file: Option<PathBuf>,
+}
+
+/// `[audit]`: the comparison with the registry in the background.
+#[derive(Clone, Copy, Debug)]
+pub struct Audit {
+    /// How often. Default zero: never.
+    pub interval: Duration,
+    /// Whether pointers of immutable tags are put right. Default false.
+    pub repair: bool,
+    /// How many tags are looked at at once. Default 4.
+    pub concurrency: usize,
 }
 
 /// One `[[webhook]]`: who is told of events.

@@ -1,22 +1,20 @@
 //! Enters what the registry has: tags that nobody has pushed through the gate.
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream::BoxStream;
 
 use super::Gate;
 use super::caller::Caller;
+use super::walk::{Step, Walk};
 use crate::ledger::{Look, State, TagKey};
 use crate::oci::{RepositoryName, Tag};
 use crate::policy::Verdict;
 use crate::refusal::Refusal;
-use crate::upstream::{Listed, Trust, UpstreamError};
-
-/// What log lines and events about it carry in place of a request's id.
-const ADOPTION: &str = "adopt";
+use crate::upstream::Trust;
 
 /// What became of one tag.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Adopted {
-    /// It is in the ledger and in the log now.
+    /// It is in the ledger or in the log now.
     Entered,
     /// It was there before.
     Known,
@@ -24,61 +22,63 @@ pub enum Adopted {
     Open,
     /// The registry listed it, and does not have it.
     Gone,
-    Failed(String),
+}
+
+/// A walk that enters tags.
+struct Adopting;
+
+/// A walk that only says what the policy holds.
+struct Deciding;
+
+impl Walk for Adopting {
+    type Found = Adopted;
+
+    const NAME: &'static str = "adopt";
+
+    async fn tags(&self, gate: &Gate, repository: &RepositoryName) -> Result<Vec<Tag>, String> {
+        gate.to_adopt(repository).await
+    }
+
+    async fn look(&self, gate: &Gate, own: &Caller, key: &TagKey) -> Result<Adopted, Refusal> {
+        if gate.policy.decide(&key.repository, &key.tag).is_immutable() {
+            gate.enter_immutable(own, key).await
+        } else {
+            gate.enter_moving(own, key).await
+        }
+    }
+}
+
+impl Walk for Deciding {
+    type Found = Verdict;
+
+    const NAME: &'static str = "adopt";
+
+    async fn tags(&self, gate: &Gate, repository: &RepositoryName) -> Result<Vec<Tag>, String> {
+        gate.to_adopt(repository).await
+    }
+
+    async fn look(&self, gate: &Gate, _: &Caller, key: &TagKey) -> Result<Verdict, Refusal> {
+        Ok(gate.policy.decide(&key.repository, &key.tag))
+    }
 }
 
 impl Gate {
-    /// Every repository that the registry lists.
-    pub async fn repositories(&self) -> Result<Vec<RepositoryName>, UpstreamError> {
-        self.upstream.catalog().await
+    /// Enters every tag of these repositories, `concurrency` at once.
+    pub fn adopt_all(&self, repositories: Vec<RepositoryName>, concurrency: usize) -> BoxStream<'_, Step<Adopted>> {
+        self.walk(&Adopting, repositories, concurrency)
     }
 
-    /// Every tag that the registry lists in a repository, with what the policy says of it.
-    pub async fn tags_of(&self, repository: &RepositoryName) -> Result<Vec<(Tag, Verdict)>, String> {
-        let own = self.itself(ADOPTION, repository).await.map_err(|cause| cause.to_string())?;
-        match self.upstream.tags(&own.headers, repository).await {
-            Ok(Listed::Tags(tags)) => Ok(tags
-                .into_iter()
-                .map(|tag| {
-                    let verdict = self.policy.decide(repository, &tag);
-                    (tag, verdict)
-                })
-                .collect()),
-            Ok(Listed::Unknown(_)) => Err(format!("the registry knows no repository {repository}, or hides it")),
-            Ok(Listed::Denied(answer)) => {
-                let status = answer.status().as_u16();
-                Err(format!("the registry lets nobody look at {repository}: it answered {status}; set `upstream.username`"))
-            }
-            Err(cause) => Err(cause.to_string()),
-        }
+    /// Says of every tag of these repositories which rule decides over it.
+    pub fn decide_all(&self, repositories: Vec<RepositoryName>, concurrency: usize) -> BoxStream<'_, Step<Verdict>> {
+        self.walk(&Deciding, repositories, concurrency)
     }
 
-    /// Enters the tags of a repository, `concurrency` at once; `tell` hears of each.
-    pub async fn adopt_all(
-        &self,
-        repository: &RepositoryName,
-        tags: Vec<(Tag, Verdict)>,
-        concurrency: usize,
-        tell: &mut dyn FnMut(&TagKey, &Adopted),
-    ) -> Result<(), String> {
-        let own = self.itself(ADOPTION, repository).await.map_err(|cause| cause.to_string())?;
-        let own = &own;
-        let adopting = stream::iter(tags).map(async |(tag, verdict)| {
-            let key = TagKey { repository: repository.clone(), tag };
-            let adopted = self.adopt_one(own, &key, &verdict).await;
-            (key, adopted.unwrap_or_else(|refusal| Adopted::Failed(refusal.cause())))
-        });
-        let mut adopting = Box::pin(adopting.buffer_unordered(concurrency.max(1)));
-        while let Some((key, adopted)) = adopting.next().await {
-            tell(&key, &adopted);
-        }
-        Ok(())
+    async fn to_adopt(&self, repository: &RepositoryName) -> Result<Vec<Tag>, String> {
+        let unknown = || "the registry knows no such repository, or hides it".to_owned();
+        self.listed(Adopting::NAME, repository).await?.ok_or_else(unknown)
     }
 
-    async fn adopt_one(&self, own: &Caller, key: &TagKey, verdict: &Verdict) -> Result<Adopted, Refusal> {
-        if !verdict.is_immutable() {
-            return self.enter_moving(own, key).await;
-        }
+    async fn enter_immutable(&self, own: &Caller, key: &TagKey) -> Result<Adopted, Refusal> {
         match self.metrics.ledger("lookup", self.ledger.lookup(key)).await? {
             Some(record) if record.state == State::Open => return Ok(Adopted::Open),
             Some(_) => return Ok(Adopted::Known),

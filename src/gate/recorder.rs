@@ -142,7 +142,7 @@ impl Gate {
     pub(super) fn note_of(&self, caller: &Caller, content: Option<&Content>) -> Note {
         let who = match caller.account {
             Account::Client => caller.claimed_user(),
-            Account::Own => Some("pushonce".to_owned()),
+            Account::Own => Some(self.who.clone()),
         };
         let client = caller.headers.get(USER_AGENT).filter(|_| caller.account == Account::Client);
         let client = client.map(|agent| {

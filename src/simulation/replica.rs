@@ -78,6 +78,7 @@ fn gate(world: &Arc<World>, replica: &'static str) -> Arc<Gate> {
         tasks: TaskTracker::new(),
         server: &server,
         pulls: &pulls,
+        who: "pushonce".to_owned(),
     }))
 }
 

@@ -60,6 +60,7 @@ impl Shared {
             tasks: drain.writes().clone(),
             server: &config.server,
             pulls: &config.pulls,
+            who: "pushonce".to_owned(),
         }));
         let listener = Listener::bind(config.listen, &config.server, Arc::clone(&gate), Arc::clone(&metrics));
         let listener = runtime.block_on(listener).expect("a listener");
