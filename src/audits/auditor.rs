@@ -15,9 +15,9 @@ use crate::gate::{Difference, Gate};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::Metrics;
 
-/// How often the turn is taken again, and how long it lasts after that.
+/// How often the turn is taken again, at least, and for how many times as long it lasts.
 const TICK: Duration = Duration::from_secs(30);
-const TURN: SignedDuration = SignedDuration::from_secs(120);
+const TURN: u32 = 4;
 
 /// What audits.
 #[derive(Debug)]
@@ -85,15 +85,20 @@ impl Auditor {
             }
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = sleep(TICK.min(self.settings.interval)) => {}
+                () = sleep(self.tick()) => {}
             }
         }
+    }
+
+    fn tick(&self) -> Duration {
+        TICK.min(self.settings.interval)
     }
 
     /// When the last audit ended, for whoever has the turn.
     async fn take(&self, turn: &str, holder: AttemptId) -> Result<Timestamp, Stopped> {
         let now = self.clock.now();
-        let until = now.checked_add(TURN).unwrap_or(now);
+        let lasts = SignedDuration::try_from(self.tick() * TURN).unwrap_or(SignedDuration::MAX);
+        let until = now.checked_add(lasts).unwrap_or(now);
         let last = self.ledger.take_turn(turn, holder, now, until).await?.ok_or(Stopped::Lost)?;
         // A turn that is new begins at the number of events, a moment of 1970.
         Ok(Timestamp::from_second(last.cast_signed()).unwrap_or(Timestamp::UNIX_EPOCH))
@@ -120,7 +125,7 @@ impl Auditor {
             };
             let Some(step) = step else { break };
             audit.note(step);
-            if taken.elapsed() >= TICK {
+            if taken.elapsed() >= self.tick() {
                 self.take(turn, holder).await?;
                 taken = Instant::now();
             }

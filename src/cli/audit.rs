@@ -98,6 +98,7 @@ fn told(differing: &[(TagKey, Differs)], tally: &Tally, output: Output) -> Resul
             let head = ["TAG", "DIFFERENCE", "MEANS", "REGISTRY", "WHAT TO DO"];
             let shown = if rows.is_empty() { String::new() } else { table(&head, &rows) + "\n" };
             let summary = match standing {
+                0 if tally.failed > 0 => "nothing differs of what could be looked at".to_owned(),
                 0 => "the registry is as the ledger says".to_owned(),
                 1 => "1 tag differs".to_owned(),
                 standing => format!("{standing} tags differ"),

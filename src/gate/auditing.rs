@@ -13,7 +13,7 @@ use crate::ledger::log::Filter;
 use crate::ledger::{Claimed, LedgerError, Look, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
 use crate::refusal::Refusal;
-use crate::upstream::{Access, Fetched, Trust};
+use crate::upstream::{Access, Fetched, Trust, UpstreamError};
 
 /// How many tags of the log are read at once.
 const PAGE: usize = 1_000;
@@ -122,11 +122,16 @@ impl Gate {
         }
     }
 
-    /// Every repository that the registry lists or the log knows, or why it does not list them.
+    /// Every repository that the registry lists or the log knows.
     pub async fn all_repositories(&self) -> Result<Vec<RepositoryName>, String> {
         let mut all: BTreeSet<RepositoryName> =
             self.known_repositories().await.map_err(|cause| cause.to_string())?.into_iter().collect();
-        all.extend(self.repositories().await.map_err(|cause| cause.to_string())?);
+        match self.repositories().await {
+            Ok(listed) => all.extend(listed),
+            // Some registries have no such list. What the log knows is audited all the same.
+            Err(UpstreamError::NoCatalog(404 | 405 | 501)) => {}
+            Err(cause) => return Err(cause.to_string()),
+        }
         Ok(all.into_iter().collect())
     }
 

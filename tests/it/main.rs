@@ -1,5 +1,7 @@
 //! The integration tests: real registries, real clients, real processes.
 
+mod adopt;
+mod audit;
 mod bad_input;
 mod clients;
 mod conformance;

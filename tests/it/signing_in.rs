@@ -5,6 +5,7 @@ mod challenges;
 mod clients;
 mod elsewhere;
 mod finishing;
+mod repairs;
 mod service;
 
 use std::sync::Arc;

@@ -77,6 +77,12 @@ impl Registry {
         pushed
     }
 
+    /// Forgets a tag, and keeps its manifest, as no API of it can.
+    pub fn lose_tag(&self, repository: &str, tag: &str) {
+        let tags = format!("data/docker/registry/v2/repositories/{repository}/_manifests/tags");
+        std::fs::remove_dir_all(self.directory.path().join(tags).join(tag)).expect("the tag's directory");
+    }
+
     /// Ends the registry; what it stores stays.
     pub fn stop(&mut self) {
         self.process = None;
