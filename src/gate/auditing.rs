@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::BoxStream;
+use http::StatusCode;
 
 use super::Gate;
 use super::caller::Caller;
@@ -224,8 +225,15 @@ impl Gate {
         };
         let headers = self.upstream.own_headers(&key.repository, Access::Push).await?;
         let answer = self.upstream.point(&headers, &claim, &content).await?;
-        if !answer.status().is_success() {
-            return Err(Refusal::of_registry(answer));
+        match answer.status() {
+            status if status.is_success() => {}
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                let status = status.as_u16();
+                return Err(Refusal::Undecided(format!(
+                    "the registry answered {status}: give `upstream.username` the right to push"
+                )));
+            }
+            _ => return Err(Refusal::of_registry(answer)),
         }
         self.drift.settled(key);
         self.write_down(self.event(key, Action::Look, Outcome::Repaired, &note).with(Some(means), None));

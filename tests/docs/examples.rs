@@ -74,7 +74,7 @@ fn every_command_that_is_shown_says_what_is_shown() {
         let blocks = blocks(&read(&document));
         let directory = directory_of(&blocks);
         for block in blocks.iter().filter(|block| block.language == "console") {
-            for (mut arguments, shown) in runs(block).into_iter().filter(|(arguments, _)| !story::proves(arguments)) {
+            for (mut arguments, shown) in runs(block).into_iter().filter(|(arguments, _)| !story::is_tested_elsewhere(arguments)) {
                 if story::asks(&arguments) {
                     story::tell(directory.path());
                     arguments.extend(["--config", story::CONFIG]);

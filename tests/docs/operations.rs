@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pushonce::metrics::Metrics;
+use pushonce::metrics::{AuditFigures, Metrics};
 use regex::Regex;
 
 use super::markdown::{quoted, read, sources, table};
@@ -49,6 +49,7 @@ fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.known_tag(true);
     metrics.webhook_delivery("chat", "delivered");
     metrics.webhook_waiting("chat", 0);
+    metrics.audited(Some(&AuditFigures { differences: vec![("drifted", 1)], ..AuditFigures::default() }));
     metrics.upstream("GET", true, Duration::ZERO);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(metrics.ledger("claim", async { Ok::<(), ()>(()) })).expect("an answer");

@@ -16,13 +16,13 @@ pub const CONFIG: &str = "story.toml";
 /// The commands that ask the ledger, and nothing else.
 pub fn asks(arguments: &[&str]) -> bool {
     matches!(arguments, ["resolve" | "whatis" | "releases" | "diff", ..])
-        || matches!(arguments, ["log", _, ..] if !proves(arguments))
+        || matches!(arguments, ["log", _, ..] if !is_tested_elsewhere(arguments))
 }
 
-/// The commands about checkpoints: their tests are beside those of the program, since a key
-/// is a new one each time.
-pub fn proves(arguments: &[&str]) -> bool {
-    matches!(arguments, ["log", "checkpoint" | "verify" | "new-key", ..])
+/// The commands about checkpoints, since a key is a new one each time, and those that walk a
+/// registry: their tests are beside those of the program.
+pub fn is_tested_elsewhere(arguments: &[&str]) -> bool {
+    matches!(arguments, ["log", "checkpoint" | "verify" | "new-key", ..] | ["adopt" | "audit", ..])
 }
 
 fn key(tag: &str) -> TagKey {

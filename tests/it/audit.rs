@@ -92,6 +92,8 @@ fn everything_that_differs_is_named_told_once_and_put_right_where_it_can_be() {
     // A second audit writes nothing that was written before.
     let run = audit(&proxy, &[], 3);
     assert!(run.stdout.contains("\n5 tags differ; looked at 7 tags of 2 repositories in "), "{run}");
+    let shown = include_str!("../../docs/AUDIT.md");
+    for words in ["  drifted ", "  pushonce audit --repair\n", "  unseen ", "  pushonce adopt, if these are the right bytes\n"] {}
     assert!(run.stdout.contains("pushonce audit --repair") && run.stdout.contains("pushonce adopt, if"), "{run}");
     assert_eq!((events(&proxy, "drifted"), events(&proxy, "missing"), events(&proxy, "seen")), (2, 2, 1));
 

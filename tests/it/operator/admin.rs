@@ -52,10 +52,13 @@ fn it_lives_without_an_upstream_and_pushes_are_undecided() {
 #[test]
 fn every_metric_is_exported_with_help() {
     let (registry, receiver) = (Registry::start(), Receiver::start());
-    let proxy = Pushonce::in_front_of(&registry.url()).setting(&receiver.webhook("one", "")).start();
+    let proxy =
+        Pushonce::in_front_of(&registry.url()).setting("audit.interval = \"1s\"").setting(&receiver.webhook("one", "")).start();
     proxy.push("web:1.4.0", &Image::random()).expect_created();
     proxy.push("web:1.4.0", &Image::random()).expect_refused();
     receiver.expect(2);
+    let audited = || (proxy.metric("pushonce_audit_ended_timestamp_seconds", &[]) > 0.0).then_some(());
+    eventually(Duration::from_secs(30), "an audit", audited);
     let answer = proxy.admin().request("GET", "/metrics").send();
     assert_eq!(answer.expect_ok().header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = answer.text();
