@@ -83,7 +83,7 @@ pub struct Peer {
 /// Everything that a decision needs.
 #[derive(Debug)]
 pub struct Gate {
-    policy: Policy,
+    policy: Arc<Policy>,
     ledger: Arc<dyn Ledger>,
     upstream: Upstream,
     clock: Arc<dyn Clock>,
@@ -113,7 +113,7 @@ struct Limits {
 /// What a gate is made of.
 #[derive(Debug)]
 pub struct GateParts<'a> {
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     pub ledger: Arc<dyn Ledger>,
     /// The registry's name in the ledger.
     pub registry: String,

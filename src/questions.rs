@@ -11,6 +11,7 @@ mod releases;
 mod resolve;
 #[cfg(test)]
 mod tests;
+pub mod reference;
 pub mod when;
 
 pub use self::difference::{Change, Difference, diff};

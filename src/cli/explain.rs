@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::oci::{RepositoryName, Tag};
-use crate::policy::{Delete, Mutability, Policy, Verdict};
+use crate::policy::Policy;
+use crate::questions::reference::parse;
 
 /// Explains every reference, or says for each bad one what is wrong with it.
 /// `file` is where the policy was read from.
@@ -21,7 +22,7 @@ pub fn explain(policy: &Policy, file: &Path, references: &[String]) -> Result<St
 fn explain_one(policy: &Policy, file: &Path, repository: &RepositoryName, tag: &Tag) -> String {
     let explanation = policy.explain(repository, tag);
     let verdict = &explanation.verdict;
-    let mut text = format!("{repository}:{tag} is {}\n", standing(verdict));
+    let mut text = format!("{repository}:{tag} is {}\n", verdict.standing());
     // Writing to a string does not fail.
     let _ = match explanation.deciding {
         Some(rule) => writeln!(text, "  decided by rule `{}` of {}", rule.name, file.display()),
@@ -34,59 +35,11 @@ fn explain_one(policy: &Policy, file: &Path, repository: &RepositoryName, tag: &
         }
         None => writeln!(text, "  decided by `default` of {}: no rule matches", file.display()),
     };
-    let _ = writeln!(text, "  {}", consequence(verdict));
+    let _ = writeln!(text, "  {}", verdict.consequence());
     for (rule, reason) in &explanation.others {
         let _ = writeln!(text, "  rule `{}` {reason}", rule.name);
     }
     text
-}
-
-fn standing(verdict: &Verdict) -> String {
-    match verdict {
-        _ if verdict.is_audited() => format!("{}, audited only", verdict.mutability),
-        _ => verdict.mutability.to_string(),
-    }
-}
-
-/// What a first push, the same again, other bytes and a delete would get.
-fn consequence(verdict: &Verdict) -> &'static str {
-    match (verdict.mutability, verdict.delete) {
-        (Mutability::Immutable, _) if verdict.is_audited() => {
-            "every push and delete passes; one that enforcement would refuse is warned about and recorded"
-        }
-        (Mutability::Immutable, Delete::Deny) => {
-            "a first push passes, the same bytes again pass, other bytes are refused (409), a delete is refused (405)"
-        }
-        (Mutability::Immutable, Delete::Allow) => {
-            "a first push passes, the same bytes again pass, other bytes are refused (409), \
-             a delete passes and burns the tag: it takes no other bytes afterwards"
-        }
-        (Mutability::ForwardOnly, _) => {
-            "a first push passes, the same bytes again pass, other bytes pass if they are a newer release"
-        }
-        (Mutability::AppendOnly, _) => {
-            "a first push passes, the same bytes again pass, other bytes pass if they keep every old entry"
-        }
-        (Mutability::Mutable, _) => {
-            "a first push, the same bytes again, other bytes and a delete all pass, and every move is recorded"
-        }
-    }
-}
-
-/// Reads `REPOSITORY:TAG`.
-pub(super) fn parse(reference: &str) -> Result<(RepositoryName, Tag), String> {
-    let shape = "a reference looks like REPOSITORY:TAG, such as driftwood/web:1.4.0";
-    if reference.contains('@') {
-        return Err(format!("`{reference}` names a digest, which no rule is about: {shape}"));
-    }
-    let named = reference.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
-    let (repository, tag) = named.ok_or_else(|| format!("`{reference}` has no tag: {shape}"))?;
-    if let Some((host, rest)) = repository.split_once('/').filter(|(host, _)| host.contains(':') || *host == "localhost") {
-        return Err(format!("`{reference}` begins with a registry host: leave out `{host}/` and write `{rest}:{tag}`"));
-    }
-    let repository = RepositoryName::parse(repository).map_err(|error| format!("`{reference}`: {error}; {shape}"))?;
-    let tag = Tag::parse(tag).map_err(|error| format!("`{reference}`: {error}; {shape}"))?;
-    Ok((repository, tag))
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::operator::{self, block_on, ledger_of, who};
-use super::{Ended, Environment, explain};
+use super::{Ended, Environment};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
 use crate::ledger::{Record, State, TagKey};
+use crate::questions::reference::parse;
 
 pub(super) const ABOUT: &str = "\
 Free a tag whose push was cut off and cannot be finished
@@ -30,7 +31,7 @@ Exit codes:
 
 /// Releases the claim and returns what to print.
 pub(super) fn release(reference: &str, reason: &str, file: &Path, environment: &Environment) -> Result<String, Ended> {
-    let (repository, tag) = explain::parse(reference).map_err(Ended::Mistaken)?;
+    let (repository, tag) = parse(reference).map_err(Ended::Mistaken)?;
     let reason = operator::reason(reason)?;
     let key = TagKey { repository, tag };
     let config = config::load(file, environment)?;

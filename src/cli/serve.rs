@@ -77,9 +77,10 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let name = config.upstream.name.clone();
     let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;
     let drain = Drain::default();
-    let rules = config.policy.rules().len();
+    let policy = Arc::new(config.policy);
+    let rules = policy.rules().len();
     let gate = Arc::new(Gate::new(GateParts {
-        policy: config.policy,
+        policy: Arc::clone(&policy),
         ledger: Arc::clone(&ledger),
         registry: name.clone(),
         upstream,
@@ -122,8 +123,8 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token, audits };
     let admin_address = admin::listen(config.admin.listen, admin).await?;
     let address = listener.address()?;
-    let policy = config.policy_file.display().to_string();
-    tracing::info!(%address, admin = %admin_address, registry, policy, rules, "serving");
+    let policy_file = config.policy_file.display().to_string();
+    tracing::info!(%address, admin = %admin_address, registry, policy = policy_file, rules, "serving");
     drain.writes().spawn(reconciler.run());
     drain.writes().spawn(auditor.run());
     let serving = tokio::spawn(listener.serve(drain.clone()));

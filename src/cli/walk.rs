@@ -101,7 +101,7 @@ impl Beside {
         let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics)).map_err(|cause| failed(&cause))?;
         let tasks = TaskTracker::new();
         let gate = Gate::new(GateParts {
-            policy: config.policy,
+            policy: Arc::new(config.policy),
             ledger,
             registry,
             upstream,

@@ -53,6 +53,39 @@ impl Verdict {
     pub fn is_audited(&self) -> bool {
         self.mutability == Mutability::Immutable && self.enforcement == Enforcement::Audit
     }
+
+    /// The mutability in words, with what is only audited.
+    pub fn standing(&self) -> String {
+        match self {
+            _ if self.is_audited() => format!("{}, audited only", self.mutability),
+            _ => self.mutability.to_string(),
+        }
+    }
+
+    /// What a first push, the same again, other bytes and a delete would get.
+    pub fn consequence(&self) -> &'static str {
+        match (self.mutability, self.delete) {
+            (Mutability::Immutable, _) if self.is_audited() => {
+                "every push and delete passes; one that enforcement would refuse is warned about and recorded"
+            }
+            (Mutability::Immutable, Delete::Deny) => {
+                "a first push passes, the same bytes again pass, other bytes are refused (409), a delete is refused (405)"
+            }
+            (Mutability::Immutable, Delete::Allow) => {
+                "a first push passes, the same bytes again pass, other bytes are refused (409), \
+                 a delete passes and burns the tag: it takes no other bytes afterwards"
+            }
+            (Mutability::ForwardOnly, _) => {
+                "a first push passes, the same bytes again pass, other bytes pass if they are a newer release"
+            }
+            (Mutability::AppendOnly, _) => {
+                "a first push passes, the same bytes again pass, other bytes pass if they keep every old entry"
+            }
+            (Mutability::Mutable, _) => {
+                "a first push, the same bytes again, other bytes and a delete all pass, and every move is recorded"
+            }
+        }
+    }
 }
 
 macro_rules! words {

@@ -69,7 +69,7 @@ fn gate(world: &Arc<World>, replica: &'static str) -> Arc<Gate> {
         valid::Pulls { when_ledger_is_down: world.plan.when_ledger_is_down, drift_check_interval: Duration::from_secs(3_600) };
     let upstream = Upstream::new(upstream(), &server, Arc::clone(&metrics)).expect("an upstream");
     Arc::new(Gate::new(GateParts {
-        policy: policy(),
+        policy: Arc::new(policy()),
         ledger: Arc::new(RemoteLedger { world: Arc::clone(world), replica }),
         registry: REGISTRY.to_owned(),
         upstream,

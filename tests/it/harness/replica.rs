@@ -51,7 +51,7 @@ impl Shared {
         let metrics = Arc::new(Metrics::new().expect("metrics"));
         let drain = Drain::default();
         let gate = Arc::new(Gate::new(GateParts {
-            policy: config.policy,
+            policy: Arc::new(config.policy),
             ledger: Arc::new(self.ledger.clone()),
             registry: config.upstream.name.clone(),
             upstream: Upstream::new(config.upstream, &config.server, Arc::clone(&metrics)).expect("the upstream"),
