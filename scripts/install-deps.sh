@@ -11,7 +11,8 @@ set -euo pipefail
 # for the embedded SQLite and for aws-lc, which comes with its assembly made.
 build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
-  skopeo:skopeo podman:podman buildah:buildah containerd:containerd ctr:containerd curl:curl)
+  skopeo:skopeo podman:podman buildah:buildah containerd:containerd ctr:containerd curl:curl
+  chromium:chromium chromedriver:chromium-driver)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 # libFuzzer is C++.
 fuzz=("${build[@]}" c++:g++)

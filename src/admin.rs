@@ -1,8 +1,10 @@
 //! The second listener, for operators and their machines: health, metrics, and the release
-//! log as JSON.
+//! log as JSON and as pages.
 
 mod access;
 mod api;
+mod asked;
+mod pages;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +29,7 @@ use crate::audits::Audits;
 use crate::causes::with_causes;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::policy::Policy;
 use crate::server::Drain;
 use crate::upstream::Probe;
 
@@ -52,6 +55,10 @@ pub struct Admin {
     pub token: Option<SecretString>,
     /// What the background audit found.
     pub audits: Audits,
+    pub audit_interval: Duration,
+    pub policy: Arc<Policy>,
+    /// The registry's name in the ledger.
+    pub registry: String,
 }
 
 /// Opens the listener and serves it in the background, to the end of the process:
@@ -84,6 +91,7 @@ fn routes(mut admin: Admin) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .merge(api::routes())
+        .merge(pages::routes())
         .layer(layers)
         .with_state(Arc::new(admin))
 }

@@ -18,6 +18,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("axum", &["admin"]),
     ("tower_http", &["admin"]),
+    ("maud", &["admin"]),
     ("annotate_snippets", &["config"]),
     ("toml", &["config"]),
     ("prometheus", &["metrics", "cli"]),

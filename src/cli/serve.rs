@@ -111,7 +111,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     };
     let told = webhooks::Shared {
         origin: config.release_log.origin,
-        registry: name,
+        registry: name.clone(),
         ledger: Arc::clone(&ledger),
         clock: Arc::new(SystemClock),
         metrics: Arc::clone(&metrics),
@@ -120,7 +120,17 @@ async fn run(config: Config) -> Result<(), ServeError> {
     webhooks::start(config.webhooks, told, drain.writes()).await?;
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
     let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
-    let admin = Admin { ledger, probe, metrics, drain: drain.clone(), token: config.admin.token, audits };
+    let admin = Admin {
+        ledger,
+        probe,
+        metrics,
+        drain: drain.clone(),
+        token: config.admin.token,
+        audits,
+        audit_interval: config.audit.interval,
+        policy,
+        registry: name,
+    };
     let admin_address = admin::listen(config.admin.listen, admin).await?;
     let address = listener.address()?;
     let policy_file = config.policy_file.display().to_string();
