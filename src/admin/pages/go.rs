@@ -25,13 +25,17 @@ pub(super) async fn go(asked: Result<Query<Asked>, QueryRejection>) -> Answer {
 /// The page of a digest, of what `docker pull` takes, or of a repository.
 fn path(text: &str) -> Result<String, String> {
     let digest = text.rsplit_once('@').map_or(text, |(_, digest)| digest);
-    if let Ok(digest) = Digest::parse(digest) {
-        return Ok(format!("/digest?digest={digest}"));
+    let forms = "write a repository, REPOSITORY:TAG, or a whole digest such as sha256:…";
+    match Digest::parse(digest) {
+        Ok(digest) => return Ok(format!("/digest?digest={digest}")),
+        Err(mistake) if digest.starts_with("sha256:") || text.contains('@') => {
+            return Err(format!("`{text}`: {mistake}; {forms}"));
+        }
+        Err(_) => {}
     }
     if text.contains(':') {
         return reference::parse(text).map(|(repository, tag)| tag_path(&repository, &tag));
     }
-    let forms = "write a repository, REPOSITORY:TAG, or a whole digest such as sha256:…";
     RepositoryName::parse(text).map(|name| repository_path(&name)).map_err(|mistake| format!("`{text}`: {mistake}; {forms}"))
 }
 
