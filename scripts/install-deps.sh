@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages whose programs are missing. For the tests also the
-# registry clients that PyPI has, into target/python; nothing else.
+# registry clients that PyPI has, into target/python, and the checks of accessibility
+# that npm has, into target/axe; nothing else.
 #
 #   scripts/install-deps.sh build|test|demo|lint|fuzz ...
 #
@@ -50,14 +51,40 @@ install_python_clients() {
   cat "$clients"/build-requirements.txt "$clients"/requirements.txt >"$list"
 }
 
+# axe-core, which is one file of JavaScript, with the hash that tests/clients names.
+axe="$(dirname "$environment")"/axe
+install_axe() {
+  [ ! -e "$axe/axe.min.js" ] || ! cmp -s "$clients"/axe.sha256 "$axe/installed.txt" || return 0
+  local archive
+  archive=$(awk '{ print $2 }' "$clients"/axe.sha256)
+  echo "installing: $archive of npm into $axe"
+  rm -rf "$axe"
+  mkdir -p "$axe"
+  curl --fail --silent --show-error --location --retry 3 --output "$axe/$archive" "https://registry.npmjs.org/axe-core/-/$archive"
+  (cd "$axe" && sha256sum --check --quiet "$clients"/axe.sha256)
+  tar -xzf "$axe/$archive" -C "$axe" --strip-components=1 package/axe.min.js package/LICENSE
+  cp "$clients"/axe.sha256 "$axe/installed.txt"
+}
+
+# What the tests need that is no package of Debian.
+install_for_tests() {
+  [ -n "$for_tests" ] || return 0
+  install_python_clients
+  install_axe
+}
+
 packages=()
-python_clients=
+for_tests=
 for purpose in "$@"; do
   case "$purpose" in
     build) needed=("${build[@]}") ;;
     test)
       needed=("${test[@]}")
-      python_clients=yes
+      for_tests=yes
+      # What curl trusts; its package comes without.
+      if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
+        packages+=(ca-certificates)
+      fi
       # Python alone comes without what makes a virtual environment.
       if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         packages+=(python3 python3-venv)
@@ -84,7 +111,7 @@ for purpose in "$@"; do
   fi
 done
 if [ "${#packages[@]}" = 0 ]; then
-  [ -z "$python_clients" ] || install_python_clients
+  install_for_tests
   exit 0
 fi
 mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
@@ -124,4 +151,4 @@ if [ -d /run/systemd/system ]; then
   done
 fi
 
-[ -z "$python_clients" ] || install_python_clients
+install_for_tests

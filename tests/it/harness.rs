@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod blobs;
+pub mod browser;
 pub mod clients;
 pub mod containerd;
 pub mod dockerd;

@@ -12,6 +12,7 @@ mod harness_proof;
 mod hostile;
 mod large;
 mod operator;
+mod pages;
 mod races;
 mod release_log;
 mod replicas;
