@@ -13,15 +13,16 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use data_encoding::BASE64;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What anybody may ask for, since those who probe have no secret.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
-/// What is asked for: programs send the first, browsers the second.
-const CHALLENGES: &str = "Bearer realm=\"pushonce\", Basic realm=\"pushonce, the token as password\", charset=\"UTF-8\"";
+/// What is asked for: programs send the first, browsers the second. Each in a line of its
+/// own, since Chromium sees no second one in a line.
+const CHALLENGES: [&str; 2] = ["Bearer realm=\"pushonce\"", "Basic realm=\"pushonce, the token as password\", charset=\"UTF-8\""];
 
 /// Lets a request through, or says what it lacks.
 pub(super) async fn judge(State(token): State<Arc<Option<SecretString>>>, request: Request, next: Next) -> Response {
@@ -40,7 +41,8 @@ fn refused(token: Option<&SecretString>, request: &Request) -> Option<Response> 
         Some(token) => {
             let is_known = text(header::AUTHORIZATION).and_then(given).is_some_and(|given| is_same(&given, token));
             let words = "give the token of `admin.token_file`: Authorization: Bearer TOKEN, or as the password of any user\n";
-            (!is_known).then(|| (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, CHALLENGES)], words).into_response())
+            let challenges = CHALLENGES.map(|challenge| (header::WWW_AUTHENTICATE, challenge));
+            (!is_known).then(|| (StatusCode::UNAUTHORIZED, AppendHeaders(challenges), words).into_response())
         }
         None => {
             let words = "ask for it as 127.0.0.1 or localhost, or set `admin.token_file`\n";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::parts::table;
+use super::parts::{counted, table};
 use crate::ledger::event::Outcome;
 use crate::ledger::log::Count;
 
@@ -58,6 +58,7 @@ fn ceiling(highest: u64) -> u64 {
 pub(super) fn chart(days: &[(Timestamp, Day)]) -> Markup {
     let (pushes, refusals) =
         days.iter().fold((0, 0), |(pushes, refusals), (_, day)| (pushes + day.pushes, refusals + day.refusals));
+    let (all_pushes, all_refusals) = (counted(pushes, "push", "pushes"), counted(refusals, "refusal", "refusals"));
     let top = ceiling(days.iter().map(|(_, day)| day.pushes.max(day.refusals)).max().unwrap_or(0));
     let plot = HEIGHT - TOP - BOTTOM;
     let height = |count: u64| u64::try_from(u128::from(count) * u128::from(plot) / u128::from(top)).unwrap_or(plot);
@@ -78,7 +79,7 @@ pub(super) fn chart(days: &[(Timestamp, Day)]) -> Markup {
         figure.chart {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby="chart-title chart-words" {
                 title #chart-title { "Pushes and refusals of each day" }
-                desc #chart-words { (pushes) " pushes and " (refusals) " refusals in " (days.len()) " days. The table below has each day." }
+                desc #chart-words { (all_pushes) " and " (all_refusals) " in " (days.len()) " days. The table below has each day." }
                 defs {
                     pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
                         rect.refusal-ground width="6" height="6" {}
@@ -104,8 +105,8 @@ pub(super) fn chart(days: &[(Timestamp, Day)]) -> Markup {
                 }
             }
             figcaption {
-                span.key.of-pushes aria-hidden="true" {} (pushes) " pushes "
-                span.key.of-refusals aria-hidden="true" {} (refusals) " refusals"
+                span.key.of-pushes aria-hidden="true" {} (all_pushes)
+                span.key.of-refusals aria-hidden="true" {} (all_refusals)
             }
         }
         details {

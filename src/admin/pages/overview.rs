@@ -137,10 +137,7 @@ fn refusal(entry: &Entry) -> Markup {
             }
             td { (who(event.who.as_deref())) }
             td.words { (event.client.as_deref().unwrap_or_default()) }
-            td.words {
-                (event.detail.as_deref().unwrap_or_default())
-                @if let Some(rule) = &event.rule { " (rule " (rule) ")" }
-            }
+            td.words { (event.detail.as_deref().unwrap_or_default()) }
         }
     }
 }

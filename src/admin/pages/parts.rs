@@ -130,6 +130,11 @@ pub(super) fn none(meaning: &str) -> Markup {
     html! { span.none { span aria-hidden="true" { "–" } span.heard { (meaning) } } }
 }
 
+/// `1 push`, `2 pushes`.
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
 /// A table that may be wider than its page. `head` are its columns.
 pub(super) fn table(id: &str, caption: &str, head: &[&str], rows: &[Markup]) -> Markup {
     html! {
@@ -161,7 +166,6 @@ pub(super) fn event_row(Entry { event, .. }: &Entry) -> Markup {
             td { (who(event.who.as_deref())) }
             td.words {
                 @if let Some(detail) = &event.detail { (detail) } @else if let Some(client) = &event.client { (client) }
-                @if let Some(rule) = event.rule.as_deref().filter(|_| event.outcome == Outcome::Refused) { " (rule " (rule) ")" }
             }
         }
     }

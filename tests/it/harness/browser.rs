@@ -73,6 +73,7 @@ impl Browser {
         let profile = format!("--user-data-dir={}", directory.path().join("profile").display());
         let arguments: Vec<&str> = ARGUMENTS.iter().copied().chain([profile.as_str()]).collect();
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "timeouts": { "implicit": 10_000 },
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": { "args": arguments, "prefs": preferences },
         } } });
@@ -106,6 +107,12 @@ impl Browser {
         let url = self.ask("GET", "/url", &Value::Null);
         let url = url.as_str().expect("a URL").split_once("://").expect("a URL").1.to_owned();
         url.find('/').map_or_else(String::new, |at| url[at..].to_owned())
+    }
+
+    /// Waits until it is at a path, with a query that begins so.
+    #[track_caller]
+    pub fn arrives(&self, path: &str) {
+        eventually(Duration::from_secs(20), path, || self.path().starts_with(path).then_some(()));
     }
 
     pub fn title(&self) -> String {

@@ -17,8 +17,8 @@ fn with_a_token_everything_but_the_probes_asks_for_it() {
         Pushonce::in_front_of(&registry.url()).setting(&format!("admin.token_file = \"{}\"", file.path().display())).start();
     for path in ["/metrics", "/api/v1/log", "/nothing"] {
         let answer = proxy.admin().request("GET", path).send();
-        let challenge = answer.expect(401).header("www-authenticate").unwrap_or_default();
-        assert!(challenge.starts_with("Bearer realm=") && challenge.contains("Basic realm="), "{answer}");
+        let challenges: Vec<&str> = answer.expect(401).headers.all("www-authenticate").collect();
+        assert!(challenges[0].starts_with("Bearer realm=") && challenges[1].starts_with("Basic realm="), "{answer}");
         assert!(answer.text().contains("admin.token_file"), "{answer}");
         proxy.admin().request("GET", path).header("Authorization", "Bearer wrong").send().expect(401);
     }
@@ -36,11 +36,14 @@ fn on_loopback_a_page_of_another_name_reads_nothing() {
     let registry = Registry::start();
     let proxy = Pushonce::start(&registry);
     proxy.admin().request("GET", "/api/v1/log").send().expect_ok();
-    let mut stream = TcpStream::connect(proxy.admin().address()).expect("a connection");
-    stream.write_all(b"GET /api/v1/log HTTP/1.1\r\nHost: rebound.example.com\r\nConnection: close\r\n\r\n").expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("ask for it as 127.0.0.1"), "{answer}");
+    for path in ["/api/v1/log", "/", "/log", "/style.css"] {
+        let mut stream = TcpStream::connect(proxy.admin().address()).expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: rebound.example.com\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("ask for it as 127.0.0.1"), "{answer}");
+    }
 }
 
 #[test]
