@@ -14,7 +14,7 @@ use super::parts::{Place, none, table, tag_link};
 use super::{Admin, Answer, said, shown};
 use crate::admin::asked::Refused;
 use crate::oci::{RepositoryName, Tag};
-use crate::policy::{DEFAULT_RULE, Delete, Enforcement, Policy, REFERRERS_RULE, Rule, Verdict};
+use crate::policy::{DEFAULT_RULE, Delete, Enforcement, Mutability, Policy, REFERRERS_RULE, Rule, Verdict};
 use crate::questions::reference;
 
 /// The most tags that are counted, so that a page takes no longer than anybody waits.
@@ -50,7 +50,7 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
         }
     });
     let rows: Vec<Markup> = rows.into_iter().chain(built_in).collect();
-    let head = ["#", "Rule", "Repositories", "Tags", "Mutability", "Delete", "Tags held"];
+    let head = ["#", "Rule", "Repositories", "Tags", "Mutability", "Delete", "Tags now"];
     let body = html! {
         section.card aria-labelledby="explain" {
             h2 #explain { "Which rule decides?" }
@@ -116,7 +116,13 @@ fn row(number: usize, rule: &Rule, held: &BTreeMap<String, u64>) -> Markup {
             td { @if rule.repositories.is_empty() { "all" } @else { (patterns(rule.repositories.iter().map(|glob| glob.as_str()).collect())) } }
             td { (patterns(rule.tags.iter().map(|pattern| pattern.as_str()).collect())) }
             td { (rule.mutability) @if rule.enforcement == Enforcement::Audit { " " span.badge.odd { "audited only" } } }
-            td { @if rule.delete == Delete::Allow { "allowed" } @else { "refused" } }
+            td {
+                @match (rule.mutability, rule.delete) {
+                    (Mutability::Immutable, Delete::Allow) => "allowed",
+                    (Mutability::Immutable, Delete::Deny) => "refused",
+                    _ => (none("by the registry")),
+                }
+            }
             td.number { (held.get(&*rule.name).copied().unwrap_or(0)) }
         }
     }

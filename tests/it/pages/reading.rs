@@ -49,7 +49,16 @@ fn each_page_answers_its_question() {
     says(&stage, "/diff?repository=driftwood/web&from=now&to=now", &["No tag changed."]);
     says(&stage, "/log", &["refused", "repaired", "drifted", "driftwood/api:2.0.0"]);
     says(&stage, "/log?repository=driftwood/web&tag=&outcome=refused&since=&until=", &["it means sha256:"]);
-    says(&stage, "/policy", &["releases all semver:x.y.z semver:x.y.z-* immutable refused 4", "immutable", "default all other tags", "the first that matches decides"]);
+    says(
+        &stage,
+        "/policy",
+        &[
+            "releases all semver:x.y.z semver:x.y.z-* immutable refused 4",
+            "immutable",
+            "default all other tags",
+            "the first that matches decides",
+        ],
+    );
     says(
         &stage,
         "/policy?reference=driftwood/web:1.4.0",
