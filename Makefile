@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench-ledger demo fuzz lint lint-format build clean
+.PHONY: help test soak bench-ledger bench-log bench-adopt demo fuzz lint lint-format build clean
 
 CARGO ?= cargo
 
@@ -25,6 +25,14 @@ soak: ## the long runs: every state of the model, and ten thousand simulated see
 bench-ledger: ## how much the ledger does in a second, and with ten million tags, or: make bench-ledger TAGS=100000
 	scripts/install-deps.sh test
 	TAGS=$(TAGS) $(CARGO) bench --locked --bench ledger
+
+bench-log: ## how long questions to a log of ten million events take, or: make bench-log EVENTS=100000
+	scripts/install-deps.sh build
+	EVENTS=$(EVENTS) $(CARGO) bench --locked --bench log
+
+bench-adopt: ## how fast 10,000 tags of a registry are adopted and audited, or: make bench-adopt TAGS=1000
+	scripts/install-deps.sh test
+	TAGS=$(TAGS) $(CARGO) bench --locked --bench adopt
 
 fuzz: ## fuzz every target for a minute, or: make fuzz SECONDS=3600 TARGET=wire
 	scripts/install-deps.sh fuzz
