@@ -32,7 +32,7 @@ bench-log: ## how long questions to a log of ten million events take, or: make b
 
 bench-adopt: ## how fast 10,000 tags of a registry are adopted and audited, or: make bench-adopt TAGS=1000
 	scripts/install-deps.sh test
-	TAGS=$(TAGS) $(CARGO) bench --locked --bench adopt
+	scripts/bench-adopt.sh $(TAGS)
 
 fuzz: ## fuzz every target for a minute, or: make fuzz SECONDS=3600 TARGET=wire
 	scripts/install-deps.sh fuzz

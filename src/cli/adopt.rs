@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::operator::block_on;
 use super::table::table;
-use super::walk::{Asked, Beside, Output, Tally, json, to_the_end};
+use super::walk::{Asked, Beside, Books, Output, Tally, json, to_the_end};
 use super::{Ended, Environment};
 use crate::gate::Adopted;
 
@@ -48,7 +48,8 @@ pub(super) fn adopt(arguments: &Arguments, environment: &Environment) -> Result<
     let Arguments { dry_run, asked } = arguments;
     let named = asked.named()?;
     block_on(async {
-        let beside = Beside::open(asked, environment).await?;
+        let books = if *dry_run { Books::None } else { Books::KeptOrNew };
+        let beside = Beside::open(asked, books, environment).await?;
         let repositories = match named {
             named if named.is_empty() => beside.gate.repositories().await.map_err(|cause| Ended::failed(&cause))?,
             named => named,

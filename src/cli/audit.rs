@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::operator::block_on;
 use super::table::{plain, short, table};
-use super::walk::{Asked, Beside, Output, Tally, json, to_the_end};
+use super::walk::{Asked, Beside, Books, Output, Tally, json, to_the_end};
 use super::{Ended, Environment};
 use crate::gate::{Difference, Differs};
 use crate::ledger::TagKey;
@@ -47,7 +47,7 @@ pub(super) fn audit(arguments: &Arguments, environment: &Environment) -> Result<
     let Arguments { repair, asked } = arguments;
     let named = asked.named()?;
     block_on(async {
-        let beside = Beside::open(asked, environment).await?;
+        let beside = Beside::open(asked, Books::Kept, environment).await?;
         let repositories = match named {
             named if named.is_empty() => beside.gate.all_repositories().await.map_err(Ended::Failed)?,
             named => named,

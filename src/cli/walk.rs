@@ -16,9 +16,10 @@ use super::operator::{ledger_of, who};
 use super::progress::Bar;
 use super::{CONFIG, Ended, Environment};
 use crate::clock::SystemClock;
-use crate::config;
+use crate::config::{self, valid::Config};
 use crate::gate::{Gate, GateParts, Step};
-use crate::ledger::TagKey;
+use crate::ledger::memory::MemoryLedger;
+use crate::ledger::{self, Engine, Ledger, TagKey};
 use crate::metrics::Metrics;
 use crate::oci::RepositoryName;
 use crate::upstream::Upstream;
@@ -85,6 +86,31 @@ impl Asked {
     }
 }
 
+/// Which ledger a walk has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Books {
+    /// None: nothing is written.
+    None,
+    /// That of the configuration, which is there.
+    Kept,
+    /// The same, which is made where the proxy has never run.
+    KeptOrNew,
+}
+
+impl Books {
+    async fn open(self, config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
+        let Config { ledger: settings, upstream, .. } = config;
+        match (self, &settings.engine) {
+            (Self::None, _) => Ok(Arc::new(MemoryLedger::new())),
+            (Self::KeptOrNew, Engine::Sqlite(file)) if !file.exists() => {
+                let new = ledger::open(&settings.engine, &upstream.name, settings.witness.as_deref()).await;
+                new.map_err(|cause| Ended::failed(&cause))
+            }
+            _ => ledger_of(config).await,
+        }
+    }
+}
+
 /// A gate of its own, beside the proxy that may be running.
 pub(super) struct Beside {
     pub(super) gate: Gate,
@@ -92,11 +118,11 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    pub(super) async fn open(asked: &Asked, environment: &Environment) -> Result<Self, Ended> {
+    pub(super) async fn open(asked: &Asked, books: Books, environment: &Environment) -> Result<Self, Ended> {
         let config = config::load(&asked.config, environment)?;
         let failed = |cause: &(dyn std::error::Error + 'static)| Ended::failed(cause);
         let metrics = Arc::new(Metrics::new().map_err(|cause| failed(&cause))?);
-        let ledger = ledger_of(&config).await?;
+        let ledger = books.open(&config).await?;
         let registry = config.upstream.name.clone();
         let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics)).map_err(|cause| failed(&cause))?;
         let tasks = TaskTracker::new();

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::harness::pushonce::POLICY;
 use crate::harness::registry::{PASSWORD, USER};
-use crate::harness::run::Run;
+use crate::harness::run::{Run, run};
 use crate::harness::{Answer, Image, Pushonce, Registry, TokenServer, Upstream};
 use crate::operator::ledger_commands::{ledger_of, operate};
 
@@ -52,6 +53,29 @@ fn a_dry_run_says_what_would_be_frozen_and_writes_nothing() {
     assert_eq!(json["tags"], 5);
     assert_eq!(json["rules"][1]["tags"][0], "2.0.0");
     assert_eq!((count(&proxy, "tags"), count(&proxy, "events")), (0, 0));
+}
+
+/// Before the proxy has ever run: the order in which an operator begins.
+#[test]
+fn a_registry_is_adopted_before_the_first_start() {
+    let (registry, images) = grown();
+    let directory = tempfile::tempdir().expect("a directory");
+    let config =
+        format!("upstream.url = \"{}\"\nledger.url = \"sqlite:ledger.db\"\npolicy.file = \"policy.toml\"\n", registry.url());
+    fs::write(directory.path().join("pushonce.toml"), config).expect("written");
+    fs::write(directory.path().join("policy.toml"), POLICY).expect("written");
+    let pushonce = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+        command.args(arguments).args(["--config", "pushonce.toml"]).current_dir(directory.path());
+        run(command, "this package", directory.path())
+    };
+    pushonce(&["adopt", "--dry-run"]).expect_success();
+    assert!(!directory.path().join("ledger.db").exists(), "a dry run makes no ledger");
+    fails(&pushonce(&["audit"]), 1, "there is no ledger");
+    let said = pushonce(&["adopt"]).expect_success().stdout;
+    assert!(said.ends_with("\n  5 entered\n"), "{said}");
+    let pin = format!("driftwood/web@{}\n", images[0].digest());
+    assert_eq!(pushonce(&["resolve", "driftwood/web:1.4.0"]).expect_success().stdout, pin);
 }
 
 #[test]
