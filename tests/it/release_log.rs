@@ -2,6 +2,7 @@
 
 mod api;
 mod access;
+mod cost;
 mod crash;
 mod notary;
 mod proof;
