@@ -194,6 +194,37 @@ impl Postgres {
         name
     }
 
+    /// A copy of a database, and its name.
+    pub fn copy(&self, database: &str) -> String {
+        let name = format!("{database}_copy");
+        self.alone(database, &format!("CREATE DATABASE {name} TEMPLATE {database}"));
+        name
+    }
+
+    pub fn rename(&self, database: &str, name: &str) {
+        self.alone(database, &format!("ALTER DATABASE {database} RENAME TO {name}"));
+    }
+
+    /// Runs a statement for which nobody may be connected to the database.
+    fn alone(&self, database: &str, statement: &str) {
+        let number = self.sql("postgres", &format!("SELECT oid FROM pg_database WHERE datname = '{database}'"));
+        let disconnect = format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{database}'");
+        let mut failed = String::new();
+        // Who was on the way in when it was closed is there after the first look.
+        for _ in 0..50 {
+            self.sql("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
+            self.sql("postgres", &disconnect);
+            let done = self.try_sql("postgres", statement);
+            let name = self.sql("postgres", &format!("SELECT datname FROM pg_database WHERE oid = {number}"));
+            self.sql("postgres", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+            match done {
+                Ok(_) => return,
+                Err(error) => failed = error,
+            }
+        }
+        panic!("{statement}: {failed}");
+    }
+
     /// The URL of a database, as the user that owns it.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)

@@ -166,13 +166,12 @@ fn a_database_that_went_back_is_refused_until_it_is_accepted() {
     proxy.push("web:1.4.0", &kept).expect_created();
     proxy.push("web:1.4.1", &deleted).expect_created();
     proxy.kill9();
-    server.sql("postgres", &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"));
-    server.sql("postgres", &format!("CREATE DATABASE {database}_copy TEMPLATE {database}"));
+    let copy = server.copy(&database);
     proxy.restart();
     proxy.delete(&format!("web@{}", deleted.digest())).expect(202);
     proxy.kill9();
     server.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)"));
-    server.sql("postgres", &format!("ALTER DATABASE {database}_copy RENAME TO {database}"));
+    server.rename(&copy, &database);
 
     let refused = proxy.restart_and_fail();
     assert_eq!(refused.status.code(), Some(1), "{refused}");

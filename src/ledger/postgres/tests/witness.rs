@@ -51,34 +51,6 @@ fn newest(server: &Server, database: &str) -> u64 {
     server.sql(database, "SELECT max(number) FROM heads").parse().expect("a number")
 }
 
-/// Does what needs a database that nobody is connected to: a copy, another name.
-fn alone(server: &Server, database: &str, statement: &str) {
-    let number = server.sql("postgres", &format!("SELECT oid FROM pg_database WHERE datname = '{database}'"));
-    let disconnect = format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{database}'");
-    // Who was on the way in when it was closed is there after the first look.
-    for _ in 0..50 {
-        server.sql("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
-        server.sql("postgres", &disconnect);
-        let done = server.try_sql("postgres", statement);
-        let name = server.sql("postgres", &format!("SELECT datname FROM pg_database WHERE oid = {number}"));
-        server.sql("postgres", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
-        if done.is_ok() {
-            return;
-        }
-    }
-    panic!("{statement}: somebody is always connected");
-}
-
-fn rename(server: &Server, database: &str, name: &str) {
-    alone(server, database, &format!("ALTER DATABASE {database} RENAME TO {name}"));
-}
-
-fn copy(server: &Server, database: &str) -> String {
-    let name = format!("{database}_copy");
-    alone(server, database, &format!("CREATE DATABASE {name} TEMPLATE {database}"));
-    name
-}
-
 /// Closes the ledger, and waits until it has written its witness for the last time.
 async fn close(ledger: PostgresLedger) {
     let epochs = Arc::clone(&ledger.witnessed.as_ref().expect("a witness").epochs);
@@ -101,7 +73,7 @@ async fn an_older_copy_is_refused_until_it_is_accepted() {
     sealed(&ledger, "web:1.0.0", "a", 1).await;
     burnt(&ledger, "web:0.9.0").await;
     close(ledger).await;
-    let older = copy(server, &database);
+    let older = server.copy(&database);
     let ledger = replica.open(&server.url(&database)).await;
     assert!(ledger.burn(&key("web:1.0.0"), &digest("a"), &at(2).into()).await.expect("burnt"));
     assert!(replica.known().newest.number > newest(server, &older), "witnessed before it was answered");
@@ -172,13 +144,13 @@ async fn a_database_that_is_swapped_under_it_takes_no_write() {
     let database = server.database();
     let ledger = replica.open(&server.url(&database)).await;
     burnt(&ledger, "web:1.0.0").await;
-    let older = copy(server, &database);
+    let older = server.copy(&database);
     while ledger.lookup(&key("web:1.0.0")).await.is_err() {}
     burnt(&ledger, "web:2.0.0").await;
 
     let aside = format!("{database}_aside");
-    rename(server, &database, &aside);
-    rename(server, &older, &database);
+    server.rename(&database, &aside);
+    server.rename(&older, &database);
     let refused = async |words: &str| {
         for _ in 0..3 {
             let outcome = ledger.claim(&key("web:3.0.0"), &digest("a"), AttemptId::random(), &at(3).into()).await;
@@ -194,8 +166,8 @@ async fn a_database_that_is_swapped_under_it_takes_no_write() {
     assert!(ledger.ping().await.is_err(), "it is not ready");
     assert_eq!(server.sql(&database, "SELECT count(*) FROM tags WHERE tag = '3.0.0'"), "0");
 
-    rename(server, &database, &older);
-    rename(server, &aside, &database);
+    server.rename(&database, &older);
+    server.rename(&aside, &database);
     while ledger.lookup(&key("web:2.0.0")).await.is_err() {}
     let _granted = granted(&ledger, "web:3.0.0", "a", 4).await;
 }
