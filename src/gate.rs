@@ -11,8 +11,10 @@ mod classify;
 mod decision;
 mod delete;
 mod drift;
+mod guarded;
 mod hold;
 pub(crate) mod intent;
+mod keeping;
 mod known;
 mod locks;
 mod moving;
@@ -44,7 +46,7 @@ use self::caller::{Account, Caller};
 use self::decision::Decision;
 use self::drift::DriftWatch;
 use self::intent::{Intent, Kind, Pass};
-use self::locks::Locks;
+use self::locks::{Locks, Turns};
 use self::needs::NeedsCache;
 use self::recorder::Recorder;
 use self::rights::Rights;
@@ -95,6 +97,7 @@ pub struct Gate {
     drift: DriftWatch,
     needs: NeedsCache,
     locks: Locks,
+    turns: Turns,
     known: Known,
     uploads: Semaphore,
     tasks: TaskTracker,
@@ -150,6 +153,7 @@ impl Gate {
             drift: DriftWatch::new(pulls.drift_check_interval),
             needs: NeedsCache::new(),
             locks: Locks::default(),
+            turns: Turns::default(),
             known: Known::default(),
             uploads: Semaphore::new(server.max_uploads),
             tasks,

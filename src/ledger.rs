@@ -36,7 +36,7 @@ use thiserror::Error;
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
-pub use self::change::{Begun, Change, Completed, Look, OpenChange};
+pub use self::change::{Begun, Change, Completed, Followed, Look, OpenChange};
 pub use self::event::Note;
 pub use self::log::Log;
 pub use self::open::{Engine, OpenError, accept, beside, open};
@@ -256,7 +256,8 @@ pub trait Ledger: Log + Send + Sync + fmt::Debug {
 
     /// Writes down that a tag that the policy lets move is about to be pointed at `to`,
     /// or deleted where that is `None`. An open or sealed row of the tag is lifted, and
-    /// its attempts end; a tombstone stays.
+    /// its attempts end; a tombstone stays. Of two changes that are begun at once, the later
+    /// one sees the other among `others`.
     async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Result<Begun, LedgerError>;
 
     /// The registry carried the change out: ends it, and writes the event with its
@@ -264,8 +265,13 @@ pub trait Ledger: Log + Send + Sync + fmt::Debug {
     /// move to what the tag means already, [`Outcome::Repeated`] in place of `Moved`.
     /// Writes it as well where somebody else has settled the change meanwhile. Where
     /// another change of the tag ran at the same time, this one stays open until somebody
-    /// has looked at the registry and settles it.
-    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError>;
+    /// has looked at the registry and settles it. What the tag `followed` is kept for whoever
+    /// begins the next change of it.
+    async fn complete(&self, change: Change, outcome: Outcome, followed: &Followed, note: &Note) -> Result<Completed, LedgerError>;
+
+    /// Tags that mean bytes that were no known release when they were moved there, in order;
+    /// those behind `after` only, at most `limit`.
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError>;
 
     /// Ends a change that certainly was not and will not be carried out.
     async fn abandon(&self, change: Change) -> Result<(), LedgerError>;

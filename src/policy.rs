@@ -3,9 +3,12 @@
 //! Every tag pattern stands in one automaton and every repository pattern in
 //! another, so that a decision costs two scans however many rules there are.
 
+pub mod append;
 pub mod explain;
+pub mod forward;
 mod movable;
 pub mod pattern;
+pub mod release;
 pub mod rule;
 mod set;
 pub mod verdict;
@@ -14,11 +17,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use append::append;
 pub use explain::{Explanation, Reason};
-pub use movable::Movable;
+pub use forward::forward;
+pub use movable::{Motion, Movable};
 pub use pattern::{PatternError, RepositoryPattern, TagPattern};
+pub use release::Release;
 pub use rule::Rule;
-pub use verdict::{Delete, Enforcement, Mutability, Verdict};
+pub use verdict::{Channel, Delete, Enforcement, Mutability, Unreleased, Verdict};
 
 use crate::oci::{RepositoryName, Tag};
 use set::PatternSet;
@@ -31,14 +37,34 @@ pub const DEFAULT_RULE: &str = "default";
 /// (distribution-spec, "Referrers Tag Schema"; cosign's `.sig`, `.att`, `.sbom`).
 pub const REFERRERS_RULE: &str = "referrers";
 
+/// What a policy says beside its rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct General {
+    /// The mutability of tags that no rule matches.
+    pub default: Mutability,
+    /// Of every rule that is not itself in audit mode, and of `default`.
+    pub enforcement: Enforcement,
+    /// The mutability of referrers and signature tags that no rule names. `None` where they
+    /// are tags like all others, which wide patterns match.
+    pub referrers: Option<Mutability>,
+}
+
+/// Enforced, and referrers tags move.
+impl From<Mutability> for General {
+    fn from(default: Mutability) -> Self {
+        Self { default, enforcement: Enforcement::Enforce, referrers: Some(Mutability::Mutable) }
+    }
+}
+
 /// Rules ready to decide.
 #[derive(Debug)]
 pub struct Policy {
     rules: Vec<Rule>,
-    default: Mutability,
+    general: General,
     verdicts: Vec<Verdict>,
     default_verdict: Verdict,
-    referrers_verdict: Verdict,
+    /// `None` where referrers tags are tags like all others.
+    referrers_verdict: Option<Verdict>,
     tags: PatternSet,
     /// For each pattern of `tags`, whether it is meant for referrers tags.
     names_referrers: Vec<bool>,
@@ -60,7 +86,8 @@ pub enum PolicyError {
 
 impl Policy {
     /// Fails with every mistake of the rules, never only the first.
-    pub fn new(rules: Vec<Rule>, default: Mutability) -> Result<Self, Vec<PolicyError>> {
+    pub fn new(rules: Vec<Rule>, general: impl Into<General>) -> Result<Self, Vec<PolicyError>> {
+        let general = general.into();
         let mistakes = rule::mistakes(&rules);
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -69,22 +96,25 @@ impl Policy {
         let repositories = rules.iter().map(|rule| rule.repositories.iter().map(|glob| (glob.as_str(), glob)));
         let (tags, tag_patterns) = PatternSet::new(tags, TagPattern::expression)?;
         let (repositories, _) = PatternSet::new(repositories, RepositoryPattern::expression)?;
-        let names_referrers = tag_patterns.iter().map(|pattern| pattern.names_referrers()).collect();
+        let names_referrers = |pattern: &&TagPattern| general.referrers.is_none() || pattern.names_referrers();
+        let names_referrers = tag_patterns.iter().map(names_referrers).collect();
         let built_in = |name: &str, mutability| Verdict {
             rule: Arc::from(name),
             mutability,
-            enforcement: Enforcement::Enforce,
+            enforcement: general.enforcement,
             delete: Delete::Deny,
+            channel: Channel::All,
+            unreleased: Unreleased::Allow,
             help_url: None,
         };
         Ok(Self {
-            verdicts: rules.iter().map(Rule::verdict).collect(),
-            default_verdict: built_in(DEFAULT_RULE, default),
-            referrers_verdict: built_in(REFERRERS_RULE, Mutability::Mutable),
+            verdicts: rules.iter().map(|rule| rule.verdict(general.enforcement)).collect(),
+            default_verdict: built_in(DEFAULT_RULE, general.default),
+            referrers_verdict: general.referrers.map(|mutability| built_in(REFERRERS_RULE, mutability)),
             tags,
             names_referrers,
             repositories,
-            default,
+            general,
             rules,
         })
     }
@@ -93,26 +123,38 @@ impl Policy {
     pub fn decide(&self, repository: &RepositoryName, tag: &Tag) -> Verdict {
         match self.deciding_rule(repository, tag) {
             Some(rule) => self.verdicts[rule].clone(),
-            None if pattern::is_referrers_tag(tag) => self.referrers_verdict.clone(),
-            None => self.default_verdict.clone(),
+            None => match &self.referrers_verdict {
+                Some(verdict) if pattern::is_referrers_tag(tag) => verdict.clone(),
+                _ => self.default_verdict.clone(),
+            },
         }
     }
 
     /// Whether some tag of the repository may be immutable and enforced. True
     /// where in doubt: an earlier rule may take every tag that a later one names.
     pub fn may_hold_immutable(&self, repository: &RepositoryName) -> bool {
+        self.may_have(repository, Verdict::is_immutable)
+    }
+
+    /// Whether some tag of the repository may be one that is not to be deleted, in the
+    /// same way.
+    pub fn may_keep(&self, repository: &RepositoryName) -> bool {
+        self.may_have(repository, Verdict::keeps)
+    }
+
+    fn may_have(&self, repository: &RepositoryName, has: impl Fn(&Verdict) -> bool) -> bool {
         let covers = self.rules_for(repository);
-        let is_immutable = |(verdict, covers): (&Verdict, bool)| covers && verdict.is_immutable();
-        self.default_verdict.is_immutable() || self.verdicts.iter().zip(covers).any(is_immutable)
+        let built_in = [Some(&self.default_verdict), self.referrers_verdict.as_ref()];
+        built_in.into_iter().flatten().any(&has) || self.verdicts.iter().zip(covers).any(|(verdict, covers)| covers && has(verdict))
     }
 
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// The mutability of tags that no rule matches.
-    pub fn default_mutability(&self) -> Mutability {
-        self.default
+    /// What the policy says beside its rules.
+    pub fn general(&self) -> General {
+        self.general
     }
 
     fn deciding_rule(&self, repository: &RepositoryName, tag: &Tag) -> Option<usize> {

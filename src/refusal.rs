@@ -3,21 +3,24 @@
 //! What the client reads is chosen here; the cause goes to the log. A refused
 //! push is `409 DENIED`, the one shape that every client shows and none retries.
 
+mod immutable;
+mod unmoved;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::ext::ReasonPhrase;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::answer::Answer;
-use crate::ledger::{LedgerError, Record, State, TagKey};
+use crate::ledger::{LedgerError, TagKey};
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Digest, ErrorCode, Tag, error_body};
-use crate::policy::Verdict;
+use crate::oci::{Digest, ErrorCode, error_body};
 use crate::upstream::UpstreamError;
+
+pub use self::immutable::{Immutable, Meaning};
+pub use self::unmoved::{Unmoved, Why};
 
 /// Seconds after which a client may try again what could not be decided.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -55,6 +58,8 @@ pub enum Refusal {
     Body(String),
     /// The tag is immutable and means other bytes, or was deleted.
     Immutable(Box<Immutable>),
+    /// The tag moves, but not to these bytes.
+    Move(Box<Unmoved>),
     /// A delete that would take an immutable tag, or what it needs.
     Delete {
         message: String,
@@ -74,78 +79,6 @@ pub enum Refusal {
     Relayed(Response<Bytes>),
     /// A bug: a task ended without an answer.
     Internal(String),
-}
-
-/// A refused push of an immutable tag.
-#[derive(Debug)]
-pub struct Immutable {
-    pub key: TagKey,
-    pub verdict: Verdict,
-    pub meaning: Meaning,
-}
-
-/// What may be said of an immutable tag.
-#[derive(Debug)]
-pub enum Meaning {
-    Bytes {
-        digest: Digest,
-        since: Timestamp,
-    },
-    Deleted {
-        since: Timestamp,
-    },
-    /// The registry does not show this client what the tag means.
-    Hidden,
-}
-
-impl From<&Record> for Meaning {
-    fn from(record: &Record) -> Self {
-        match record.state {
-            State::Burnt => Self::Deleted { since: record.since },
-            State::Open | State::Sealed => Self::Bytes { digest: record.digest.clone(), since: record.since },
-        }
-    }
-}
-
-impl Immutable {
-    /// The one line that a developer reads.
-    pub fn message(&self) -> String {
-        let Self { key, verdict, meaning } = self;
-        let rule = &verdict.rule;
-        let meaning = match meaning {
-            Meaning::Bytes { digest, since } => format!("it means {}… since {}", digest.short(), day(*since)),
-            Meaning::Deleted { since } => format!("it was deleted on {} and is never used again", day(*since)),
-            Meaning::Hidden => "it was pushed before".to_owned(),
-        };
-        let advice = match next_tag(&key.tag) {
-            Some(next) => format!("push a new tag, such as {next}"),
-            None => "push a new tag".to_owned(),
-        };
-        let help = verdict.help_url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
-        format!("tag {key} is immutable (rule \"{rule}\"): {meaning}; {advice}{help}")
-    }
-}
-
-/// The date in UTC.
-fn day(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC).date().to_string()
-}
-
-/// The tag with its last number raised by one, where it is a version.
-fn next_tag(tag: &Tag) -> Option<String> {
-    let text = tag.as_str();
-    let version = text.strip_prefix('v').unwrap_or(text);
-    let core = version.split('-').next()?;
-    let is_version = core.split('.').count() == 3 && core.split('.').all(|number| number.parse::<u64>().is_ok());
-    if !is_version {
-        return None;
-    }
-    let stem = text.trim_end_matches(|last: char| last.is_ascii_digit());
-    match text[stem.len()..].parse::<u64>() {
-        Ok(number) => Some(format!("{stem}{}", number.checked_add(1)?)),
-        Err(_) => Some(format!("{text}.1")),
-    }
-    .filter(|next| Tag::parse(next).is_ok())
 }
 
 impl Refusal {
@@ -170,7 +103,7 @@ impl Refusal {
     /// The verdict as metrics and logs name it.
     pub fn verdict(&self) -> &'static str {
         match self {
-            Self::Immutable(_) | Self::Delete { .. } => "refused",
+            Self::Immutable(_) | Self::Move(_) | Self::Delete { .. } => "refused",
             Self::Undecided(_) | Self::Unchecked(_) | Self::Blind(_) => "undecided",
             Self::Relayed(_) => "relayed",
             Self::ManifestUnknown(_) => "unknown",
@@ -202,6 +135,7 @@ impl Refusal {
             Self::TooLarge(limit) => format!("a manifest over {limit} bytes"),
             Self::Body(cause) | Self::Undecided(cause) | Self::Internal(cause) => cause.clone(),
             Self::Immutable(immutable) => immutable.message(),
+            Self::Move(unmoved) => unmoved.message(),
             Self::ManifestUnknown(key) => format!("{key} is unknown or deleted"),
             Self::Unchecked(status) => {
                 format!(
@@ -244,10 +178,8 @@ impl Refusal {
                 error(Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid, &format!("a manifest may have at most {limit} bytes"))
             }
             Self::Body(cause) => error(Status::BAD_REQUEST, Code::SizeInvalid, &format!("the body did not arrive whole: {cause}")),
-            Self::Immutable(immutable) => {
-                let message = immutable.message();
-                with_reason(error(Status::CONFLICT, Code::Denied, &message), &format!("Conflict: {message}"))
-            }
+            Self::Immutable(immutable) => conflict(&immutable.message()),
+            Self::Move(unmoved) => conflict(&unmoved.message()),
             Self::Delete { message, .. } => {
                 let answer = error(Status::METHOD_NOT_ALLOWED, Code::Denied, &message);
                 // Who shows the status shows the message as well, or one word is enough.
@@ -304,6 +236,11 @@ fn error(status: StatusCode, code: ErrorCode, message: &str) -> Answer {
     with(answer, CONTENT_TYPE, HeaderValue::from_static("application/json"))
 }
 
+/// A push that a rule refuses.
+fn conflict(message: &str) -> Answer {
+    with_reason(error(StatusCode::CONFLICT, ErrorCode::Denied, message), &format!("Conflict: {message}"))
+}
+
 /// Says why on the status line too, for clients that show nothing else. There is none
 /// over HTTP/2; over HTTP/1 it may have printable ASCII (RFC 9112, section 4).
 fn with_reason(mut answer: Answer, text: &str) -> Answer {
@@ -349,22 +286,6 @@ mod tests {
             let answer = with_reason(error(StatusCode::CONFLICT, ErrorCode::Denied, "a"), text);
             let reason = answer.extensions().get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
             assert_eq!(reason.map(String::from_utf8_lossy).as_deref(), Some(shown.as_str()));
-        }
-    }
-
-    #[test]
-    fn the_next_tag_is_suggested_for_versions_only() {
-        for (tag, next) in [
-            ("1.4.0", Some("1.4.1")),
-            ("v1.4.9", Some("v1.4.10")),
-            ("1.4.0-rc.1", Some("1.4.0-rc.2")),
-            ("1.4.0-beta", Some("1.4.0-beta.1")),
-            ("git-9f3c2a1", None),
-            ("1.4", None),
-            ("latest", None),
-            ("1.4.18446744073709551615", None),
-        ] {
-            assert_eq!(next_tag(&Tag::parse(tag).expect(tag)).as_deref(), next, "{tag}");
         }
     }
 }

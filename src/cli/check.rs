@@ -43,11 +43,11 @@ mod tests {
     #[test]
     fn the_default_files_have_no_mistakes() {
         let (text, is_well) = check(Path::new("config/pushonce.toml"), &[], false);
-        assert_eq!(text, "config/pushonce.toml: no mistakes\nconfig/policy.toml: 3 rules, no mistakes\n");
+        assert_eq!(text, "config/pushonce.toml: no mistakes\nconfig/policy.toml: 4 rules, no mistakes\n");
         assert!(is_well);
         assert_eq!(
             check(Path::new("config/policy.toml"), &[], false),
-            ("config/policy.toml: 3 rules, no mistakes\n".to_owned(), true)
+            ("config/policy.toml: 4 rules, no mistakes\n".to_owned(), true)
         );
     }
 

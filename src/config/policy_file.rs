@@ -9,10 +9,14 @@ use toml::de::DeValue;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::raw::{Document, Report, Section};
 use super::words::{self, Mistake};
-use crate::policy::{Delete, Enforcement, Mutability, PatternError, Policy, PolicyError, RepositoryPattern, Rule, TagPattern};
+use crate::policy::{
+    Channel, Delete, Enforcement, General, Mutability, PatternError, Policy, PolicyError, RepositoryPattern, Rule, TagPattern,
+    Unreleased,
+};
 
-pub(super) const KEYS: &[&str] = &["default", "rule"];
-pub(super) const RULE_KEYS: &[&str] = &["name", "repositories", "tags", "mutability", "enforcement", "delete", "help_url"];
+pub(super) const KEYS: &[&str] = &["default", "enforcement", "referrers", "rule"];
+pub(super) const RULE_KEYS: &[&str] =
+    &["name", "repositories", "tags", "mutability", "enforcement", "delete", "channel", "unreleased", "help_url"];
 
 /// A rule as far as it could be read, and its places in the file.
 struct Draft {
@@ -27,11 +31,13 @@ pub(super) fn read(source: &Arc<Source>, report: &Report) -> Option<Policy> {
     let document = Document::parse(source, report);
     let top = Section::top(&document, None, report);
     top.refuse_unknown(KEYS);
-    let default = mutability(&top, "default").unwrap_or(Mutability::Mutable);
+    let mut general = General::from(word(&top, "default", Mutability::ALL, Mutability::as_str).unwrap_or(Mutability::Mutable));
+    general.enforcement = enforcement(&top).unwrap_or(general.enforcement);
+    general.referrers = top.word("referrers", &REFERRERS).unwrap_or(general.referrers);
     let drafts: Vec<Draft> =
         top.items("rule", "rules").iter().enumerate().map(|(index, value)| draft(&top, index, value, report)).collect();
     let rules = drafts.iter().map(|draft| draft.rule.clone()).collect();
-    match Policy::new(rules, default) {
+    match Policy::new(rules, general) {
         Ok(policy) => Some(policy),
         Err(mistakes) => {
             for mistake in &mistakes {
@@ -48,7 +54,7 @@ fn draft<'a>(top: &Section<'a>, index: usize, value: &'a Spanned<DeValue<'a>>, r
     if name.is_none() {
         section.missing("name", r#"name = "releases""#);
     }
-    let mutability = mutability(&section, "mutability");
+    let mutability = word(&section, "mutability", Mutability::ALL, Mutability::as_str);
     if mutability.is_none() {
         section.missing("mutability", r#"mutability = "immutable""#);
     }
@@ -61,14 +67,19 @@ fn draft<'a>(top: &Section<'a>, index: usize, value: &'a Spanned<DeValue<'a>>, r
     refuse_empty(report, "tags", &tags, "a rule without tag patterns matches nothing: write some, or remove the rule");
     refuse_empty(report, "repositories", &repositories, "remove the key to mean every repository");
 
-    let deletes = [("deny", Delete::Deny), ("allow", Delete::Allow)];
-    let delete = section.word("delete", &deletes);
+    let delete = word(&section, "delete", Delete::ALL, Delete::as_str);
     if delete == Some(Delete::Deny) && mutability == Some(Mutability::Mutable) {
-        let place = section.place_of("delete").unwrap_or_else(|| section.header_place());
-        let diagnostic = Diagnostic::new(place, "`rule.delete` does not hold a tag that is mutable");
-        report.push(diagnostic.label("has no effect here").hint("remove the key, or make the rule immutable"));
+        let message = "`rule.delete` does not hold a tag that is mutable";
+        refuse_without_effect(&section, report, "delete", message, "remove the key, or make the rule immutable");
     }
-    let enforcements = [("enforce", Enforcement::Enforce), ("audit", Enforcement::Audit)];
+    let channel = word(&section, "channel", Channel::ALL, Channel::as_str);
+    let unreleased = word(&section, "unreleased", Unreleased::ALL, Unreleased::as_str);
+    if mutability.is_some_and(|mutability| mutability != Mutability::ForwardOnly) {
+        for key in ["channel", "unreleased"].into_iter().filter(|key| section.value(key).is_some()) {
+            let message = format!("`rule.{key}` says what a forward-only tag follows, and this rule is not");
+            refuse_without_effect(&section, report, key, &message, "remove the key, or write `mutability = \"forward-only\"`");
+        }
+    }
     let header = section.header_place();
     Draft {
         name: section.place_of("name").unwrap_or_else(|| header.clone()),
@@ -80,22 +91,34 @@ fn draft<'a>(top: &Section<'a>, index: usize, value: &'a Spanned<DeValue<'a>>, r
             tags: tags.map(|(tags, _)| tags).filter(|_| !is_mistaken && top.document.is_whole()).unwrap_or_default(),
             repositories: repositories.map(|(globs, _)| globs).unwrap_or_default(),
             mutability: mutability.unwrap_or(Mutability::Mutable),
-            enforcement: section.word("enforcement", &enforcements).unwrap_or(Enforcement::Enforce),
+            enforcement: enforcement(&section).unwrap_or(Enforcement::Enforce),
             delete: delete.unwrap_or(Delete::Deny),
+            channel: channel.unwrap_or(Channel::All),
+            unreleased: unreleased.unwrap_or(Unreleased::Allow),
             help_url: section.read("help_url", words::help_url).map(Arc::from),
         },
         header,
     }
 }
 
-fn mutability(section: &Section<'_>, key: &str) -> Option<Mutability> {
-    let words: Vec<(&str, Mutability)> = Mutability::ALL.iter().map(|mutability| (mutability.as_str(), *mutability)).collect();
-    section.read(key, |text| match words::word(text, &words)? {
-        Mutability::ForwardOnly | Mutability::AppendOnly => {
-            Err(Mistake::new(format!("is `{text}`"), "not available yet", "write `mutable`, so that these tags move freely"))
-        }
-        available => Ok(available),
-    })
+/// What `referrers` may say: the mutability of these tags, or that they are tags like all
+/// others.
+const REFERRERS: [(&str, Option<Mutability>); 3] =
+    [("mutable", Some(Mutability::Mutable)), ("append-only", Some(Mutability::AppendOnly)), ("off", None)];
+
+fn word<T: Copy>(section: &Section<'_>, key: &str, all: &[T], spelled: impl Fn(T) -> &'static str) -> Option<T> {
+    let words: Vec<(&str, T)> = all.iter().map(|one| (spelled(*one), *one)).collect();
+    section.word(key, &words)
+}
+
+fn enforcement(section: &Section<'_>) -> Option<Enforcement> {
+    word(section, "enforcement", Enforcement::ALL, Enforcement::as_str)
+}
+
+/// A key that says nothing here would be believed to.
+fn refuse_without_effect(section: &Section<'_>, report: &Report, key: &str, message: &str, hint: &str) {
+    let place = section.place_of(key).unwrap_or_else(|| section.header_place());
+    report.push(Diagnostic::new(place, message).label("has no effect here").hint(hint));
 }
 
 pub(super) fn pattern_mistake(error: PatternError) -> Mistake {

@@ -90,7 +90,7 @@ impl Gate {
     }
 
     /// The log learns what a tag that moves means.
-    async fn enter_moving(&self, own: &Caller, key: &TagKey) -> Result<Adopted, Refusal> {
+    pub(super) async fn enter_moving(&self, own: &Caller, key: &TagKey) -> Result<Adopted, Refusal> {
         if self.metrics.ledger("meaning", self.ledger.meaning(key, None)).await?.is_some() {
             return Ok(Adopted::Known);
         }

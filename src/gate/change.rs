@@ -4,16 +4,19 @@
 //! that never came, the change is open, and what became of it is read from the registry
 //! later: by the next change of the tag, or in the background (`reconcile.rs`).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Response;
 use jiff::SignedDuration;
+use tokio::time::sleep;
 
 use super::Gate;
 use super::caller::Caller;
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
 use crate::ledger::event::Outcome;
-use crate::ledger::{Begun, Change, Completed, LedgerError, Look, OpenChange, TagKey};
+use crate::ledger::{Begun, Change, Completed, Followed, LedgerError, Look, OpenChange, TagKey};
 use crate::refusal::Refusal;
 use crate::upstream::{Content, Trust, UpstreamError, is_definite_rejection};
 
@@ -21,20 +24,52 @@ use crate::upstream::{Content, Trust, UpstreamError, is_definite_rejection};
 /// waited for.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long a change is waited for that somebody else makes: twice as long each time, some
+/// six seconds together.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 impl Gate {
     /// Writes down that a tag is about to mean `content`, or nothing. If it was
     /// immutable once, its row is lifted, so that a later return to `immutable` adopts
     /// what is there then.
-    pub(super) async fn begin(&self, caller: &Caller, key: &TagKey, content: Option<&Content>) -> Result<Change, Refusal> {
+    pub(super) async fn begin(&self, caller: &Caller, key: &TagKey, content: Option<&Content>) -> Result<Begun, Refusal> {
         let note = self.note(caller, key, content);
         let to = content.map(|content| &content.digest);
         let beginning = self.ledger.begin(key, to, AttemptId::random(), &note);
-        let Begun { change, lifted } = self.metrics.ledger("begin", beginning).await?;
-        if lifted {
+        let begun = self.metrics.ledger("begin", beginning).await?;
+        if begun.lifted {
             self.known.forget(key);
         }
         failpoint!("gate-begun");
-        Ok(change)
+        Ok(begun)
+    }
+
+    /// The same, while nobody else changes the tag: what is judged then holds until the
+    /// change is carried out. Another change is waited for; one that nobody can come back
+    /// to is ended by what the registry shows.
+    pub(super) async fn begin_alone(&self, caller: &Caller, key: &TagKey, content: &Content) -> Result<Begun, Refusal> {
+        let mut pause = FIRST_PAUSE;
+        while pause < LONGEST_PAUSE {
+            let begun = self.begin(caller, key, Some(content)).await?;
+            if begun.others.is_empty() {
+                return Ok(begun);
+            }
+            self.abandon(begun.change).await;
+            let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
+            self.look_again(caller, key, version, None, &begun.others).await?;
+            sleep(pause).await;
+            pause *= 2;
+        }
+        Err(Refusal::Undecided(format!("another push of {key} is under way, or was cut off and is not settled yet")))
+    }
+
+    /// Nothing was sent. What cannot be ended stays open, and is settled later.
+    pub(super) async fn abandon(&self, change: Change) {
+        let key = change.key().clone();
+        if let Err(cause) = self.metrics.ledger("abandon", self.ledger.abandon(change)).await {
+            tracing::warn!(tag = %key, %cause, "a change that was not sent could not be ended; it is settled later");
+        }
     }
 
     /// Ends a change by the registry's answer to it; without one, or where the answer
@@ -46,11 +81,12 @@ impl Gate {
         content: Option<&Content>,
         answer: &Result<Response<Bytes>, UpstreamError>,
         outcome: Outcome,
+        followed: &Followed,
     ) {
         failpoint!("gate-moved");
         let key = change.key().clone();
         let ended = match answer {
-            Ok(done) if done.status().is_success() => self.complete(caller, change, content, outcome).await,
+            Ok(done) if done.status().is_success() => self.complete(caller, change, content, outcome, followed).await,
             Ok(no) if is_definite_rejection(no) => self.metrics.ledger("abandon", self.ledger.abandon(change)).await,
             _ => Ok(()),
         };
@@ -66,10 +102,11 @@ impl Gate {
         change: Change,
         content: Option<&Content>,
         outcome: Outcome,
+        followed: &Followed,
     ) -> Result<(), LedgerError> {
         let key = change.key().clone();
         let note = self.note(caller, &key, content);
-        let completing = self.ledger.complete(change, outcome, &note);
+        let completing = self.ledger.complete(change, outcome, followed, &note);
         let Completed { overlapped, others, version, .. } = self.metrics.ledger("complete", completing).await?;
         match overlapped {
             Some(own) => self.look_again(caller, &key, version, Some(own), &others).await,

@@ -23,6 +23,8 @@ pub struct Decision {
     reference: Option<String>,
     digest: Option<Digest>,
     tag: Option<Tag>,
+    /// The tags of a push, each with its rule.
+    tags: Vec<(Tag, Arc<str>)>,
     pushed: Option<Content>,
     /// What the tag means already, where that is something else.
     means: Option<Digest>,
@@ -42,6 +44,7 @@ impl Decision {
             reference: None,
             digest: None,
             tag: None,
+            tags: Vec::new(),
             pushed: None,
             means: None,
             rule: None,
@@ -69,6 +72,10 @@ impl Decision {
     pub fn pushed(&mut self, content: &Content) {
         self.digest(&content.digest);
         self.pushed = Some(content.clone());
+    }
+
+    pub fn pushes(&mut self, tags: Vec<(Tag, Arc<str>)>) {
+        self.tags = tags;
     }
 
     pub fn digest(&mut self, digest: &Digest) {
@@ -100,6 +107,10 @@ impl Decision {
                 self.about_tag(&refused.key, &refused.verdict);
                 metrics.refusal(&refused.verdict.rule, "enforce");
             }
+            Refusal::Move(refused) => {
+                self.about_tag(&refused.key, &refused.verdict);
+                metrics.refusal(&refused.verdict.rule, "enforce");
+            }
             Refusal::Delete { rule, .. } => {
                 self.rule = Some(Arc::clone(rule));
                 metrics.refusal(rule, "enforce");
@@ -110,12 +121,14 @@ impl Decision {
         }
     }
 
-    /// The event of a request that a rule refused; `None` where it was none.
-    pub fn refusal(&self, refusal: &Refusal, note: Note, of: impl FnOnce(Action, Outcome, &Note) -> Event) -> Option<Event> {
+    /// The events of a request that a rule refused, one for each tag; none where it was
+    /// refused for anything else.
+    pub fn refusals(&self, refusal: &Refusal, note: Note, of: impl Fn(Action, Outcome, &Note) -> Event) -> Vec<Event> {
         let (action, rule) = match refusal {
             Refusal::Immutable(refused) => (Action::Push, &refused.verdict.rule),
+            Refusal::Move(refused) => (Action::Push, &refused.verdict.rule),
             Refusal::Delete { rule, .. } => (Action::Delete, rule),
-            _ => return None,
+            _ => return Vec::new(),
         };
         let who = note.who.filter(|_| self.accepted);
         let note = Note { who, rule: Some(rule.to_string()), detail: Some(refusal.cause()), ..note };
@@ -124,7 +137,16 @@ impl Decision {
             _ => (None, self.digest.as_ref()),
         };
         let event = of(action, Outcome::Refused, &note).with(digest, previous);
-        Some(Event { repository: self.repository.clone(), tag: self.tag.clone(), ..event })
+        let refused = Event { repository: self.repository.clone(), tag: self.tag.clone(), ..event };
+        let mut events = vec![refused];
+        for (tag, rule) in self.tags.iter().filter(|(tag, _)| Some(tag) != self.tag.as_ref()) {
+            let because = self.tag.as_ref().map_or("another tag", Tag::as_str);
+            let detail = Some(format!("pushed together with {because}, which was refused"));
+            let event = of(action, Outcome::Refused, &Note { rule: Some(rule.to_string()), detail, ..note.clone() });
+            let (repository, tag) = (self.repository.clone(), Some(tag.clone()));
+            events.push(Event { repository, tag, ..event.with(digest, None) });
+        }
+        events
     }
 
     pub fn content(&self) -> Option<&Content> {

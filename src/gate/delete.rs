@@ -26,7 +26,7 @@ pub(super) struct Bound {
 }
 
 /// How much a refusal may tell.
-enum Told {
+pub(super) enum Told {
     All,
     NoName,
 }
@@ -44,6 +44,9 @@ impl Gate {
         let key = &delete.what;
         let verdict = self.policy.decide(&key.repository, &key.tag);
         decision.about_tag(key, &verdict);
+        if verdict.is_guarded() && verdict.keeps() {
+            return Err(self.refuse_delete_of_guarded(caller, key, &verdict, decision).await);
+        }
         if !verdict.is_immutable() {
             return self.delete_moving_tag(caller, &delete, &verdict, decision).await;
         }
@@ -55,7 +58,7 @@ impl Gate {
             Some(record) if record.state != State::Burnt => {
                 decision.digest(&record.digest);
                 if verdict.delete == DeleteRule::Deny {
-                    self.may_be_told(caller, key, &record).await?;
+                    self.may_be_told(caller, key, &record.digest).await?;
                     decision.accepted();
                     let message = format!("tag {key} is immutable (rule \"{}\") and cannot be deleted", verdict.rule);
                     return Err(Refusal::Delete { message, rule: verdict.rule });
@@ -91,7 +94,7 @@ impl Gate {
         let (repository, digest) = &delete.what;
         decision.about(repository, digest.as_str());
         decision.digest(digest);
-        if !self.policy.may_hold_immutable(repository) {
+        if !self.policy.may_hold_immutable(repository) && !self.policy.may_keep(repository) {
             let _no_push_meanwhile = self.locks.alone(repository, digest).await;
             return Ok(self.delete_with_moving_tags(caller, &delete).await?.map(Into::into));
         }
@@ -103,8 +106,10 @@ impl Gate {
         // long one, and others may push meanwhile; the second is made alone in this
         // process, and a third sees what another one did.
         self.tags_to_burn(caller, repository, digest).await?;
+        self.refuse_if_guarded(caller, repository, digest).await?;
         let _no_push_meanwhile = self.locks.alone(repository, digest).await;
         let to_burn = self.tags_to_burn(caller, repository, digest).await?;
+        self.refuse_if_guarded(caller, repository, digest).await?;
         let content = self.before_it_goes(caller, repository, digest).await?;
         let deleted = self.delete_with_moving_tags(caller, &delete).await;
         let put_back = match &deleted {
@@ -164,7 +169,7 @@ impl Gate {
             return Ok(());
         }
         let (rule, manifest) = (&verdict.rule, digest.short());
-        let message = match (self.may_be_told(caller, key, record).await?, verdict.delete) {
+        let message = match (self.may_be_told(caller, key, &record.digest).await?, verdict.delete) {
             (Told::All, DeleteRule::Allow) => format!("manifest {manifest}… is part of tag {key}; delete that tag first"),
             (Told::All, DeleteRule::Deny) => {
                 format!("manifest {manifest}… is needed by tag {key}, which is immutable (rule \"{rule}\") and cannot be deleted")
@@ -177,8 +182,8 @@ impl Gate {
     /// What the refusal of a delete may tell: the tag to whom the registry shows what
     /// it means, and that there is one to whom it lets delete, where the gate looks
     /// with an account of its own. To everybody else it is the registry's own answer.
-    async fn may_be_told(&self, caller: &Caller, key: &TagKey, record: &Record) -> Result<Told, Refusal> {
-        match self.visible(caller, &key.repository, record).await {
+    pub(super) async fn may_be_told(&self, caller: &Caller, key: &TagKey, means: &Digest) -> Result<Told, Refusal> {
+        match self.visible(caller, &key.repository, means).await {
             Ok(true) => Ok(Told::All),
             Ok(false) => Err(Refusal::ManifestUnknown(key.clone())),
             Err(Refusal::Relayed(denial)) => match self.upstream.refuses_deletes(&caller.headers, &key.repository).await? {
@@ -239,8 +244,10 @@ impl Gate {
         };
         for tag in tags {
             let key = TagKey { repository: repository.clone(), tag };
-            if self.policy.decide(&key.repository, &key.tag).is_immutable() {
-                self.settled(caller, &key).await?;
+            match self.policy.decide(&key.repository, &key.tag) {
+                verdict if verdict.is_immutable() => drop(self.settled(caller, &key).await?),
+                verdict if verdict.keeps() => drop(self.enter_moving(caller, &key).await?),
+                _ => {}
             }
         }
         Ok(())

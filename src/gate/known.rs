@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::ledger::Origin;
     use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
-    use crate::policy::{Enforcement, Mutability};
+    use crate::policy::{Channel, Enforcement, Mutability, Unreleased};
 
     fn key() -> TagKey {
         TagKey { repository: RepositoryName::parse("web").expect("a name"), tag: Tag::parse("1.4.0").expect("a tag") }
@@ -93,7 +93,15 @@ mod tests {
 
     fn rule(delete: Delete) -> Verdict {
         let (mutability, enforcement) = (Mutability::Immutable, Enforcement::Enforce);
-        Verdict { rule: "releases".into(), mutability, enforcement, delete, help_url: None }
+        Verdict {
+            rule: "releases".into(),
+            mutability,
+            enforcement,
+            delete,
+            channel: Channel::All,
+            unreleased: Unreleased::Allow,
+            help_url: None,
+        }
     }
 
     #[test]

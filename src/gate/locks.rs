@@ -5,17 +5,57 @@
 //! manifest that it names.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
+use crate::ledger::TagKey;
 use crate::oci::{Digest, RepositoryName};
 
-type Locked = HashMap<(RepositoryName, Digest), Weak<RwLock<()>>>;
+/// A lock for each key that somebody holds or waits for.
+#[derive(Debug)]
+struct Keyed<K>(Mutex<HashMap<K, Weak<RwLock<()>>>>);
+
+impl<K> Default for Keyed<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Keyed<K> {
+    fn of(&self, key: &K) -> Arc<RwLock<()>> {
+        let mut locked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What nobody holds any more goes when the map would have to grow.
+        if locked.len() == locked.capacity() {
+            locked.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let entry = locked.entry(key.clone()).or_default();
+        entry.upgrade().unwrap_or_else(|| {
+            let lock = Arc::default();
+            *entry = Arc::downgrade(&lock);
+            lock
+        })
+    }
+}
+
+/// The tags that move by turns now: the next push of one waits for the one before.
+#[derive(Debug, Default)]
+pub struct Turns(Keyed<TagKey>);
+
+/// The turn of a push; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Turn(#[allow(dead_code, reason = "it is held, not read")] OwnedRwLockWriteGuard<()>);
+
+impl Turns {
+    pub async fn wait(&self, key: &TagKey) -> Turn {
+        Turn(self.0.of(key).write_owned().await)
+    }
+}
 
 /// The manifests that are being pushed or deleted now.
 #[derive(Debug, Default)]
-pub struct Locks(Mutex<Locked>);
+pub struct Locks(Keyed<(RepositoryName, Digest)>);
 
 impl Locks {
     /// For a push of manifests, which others may push as well. Each is locked once and
@@ -44,17 +84,7 @@ impl Locks {
     }
 
     fn lock(&self, repository: &RepositoryName, manifest: &Digest) -> Arc<RwLock<()>> {
-        let mut locked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What nobody holds any more goes when the map would have to grow.
-        if locked.len() == locked.capacity() {
-            locked.retain(|_, lock| lock.strong_count() > 0);
-        }
-        let entry = locked.entry((repository.clone(), manifest.clone())).or_default();
-        entry.upgrade().unwrap_or_else(|| {
-            let lock = Arc::default();
-            *entry = Arc::downgrade(&lock);
-            lock
-        })
+        self.0.of(&(repository.clone(), manifest.clone()))
     }
 }
 
@@ -133,6 +163,6 @@ mod tests {
         for number in 0..10_000 {
             drop(locks.alone(&web, &digest(&number.to_string())).await);
         }
-        assert!(locks.0.lock().expect("the map").capacity() < 1_000);
+        assert!(locks.0.0.lock().expect("the map").capacity() < 1_000);
     }
 }

@@ -1,11 +1,14 @@
 //! A push: digest first, then claim, then look, then point, then confirm.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, WARNING};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::caller::Caller;
 use super::decision::Decision;
+use super::guarded::{Announced, Brought};
 use super::intent::Push;
 use super::{Gate, append_warning};
 use crate::answer::Answer;
@@ -25,6 +28,13 @@ pub(super) struct Judged {
     pub verdict: Verdict,
 }
 
+/// The tags of a push, by what the policy says of them.
+struct Tags {
+    held: Vec<Judged>,
+    guarded: Vec<Judged>,
+    free: Vec<Judged>,
+}
+
 impl Gate {
     pub(super) async fn push(&self, caller: &Caller, push: Push, body: Bytes, decision: &mut Decision) -> Result<Answer, Refusal> {
         let by_digest = push.digest.is_some();
@@ -33,45 +43,108 @@ impl Gate {
         decision.pushed(&content);
         let _no_delete_meanwhile = self.locks.shared(&push.repository, &manifests).await;
 
-        let (held, free) = self.judge(&push, decision);
+        let brought = Brought { content: &content, tags: &push.tags };
+        let Tags { held, guarded, free } = self.judge(&push, decision);
         for judged in &held {
             self.refuse_if_taken(caller, judged, &content, decision).await?;
         }
+        let announced = self.announce_all(caller, guarded, brought, decision).await?;
         if held.is_empty() && !by_digest {
-            return self.push_freely(caller, free, &content, decision).await;
+            return self.move_one(caller, announced, free, brought, decision).await;
         }
-        let accepted = self.digest_first(caller, &push.repository, &content, decision).await?;
-        failpoint!("gate-stored");
-        let claimants = self.claim_all(caller, held, &content, decision).await?;
-        failpoint!("gate-claimed");
-        let claimants = self.look_all(caller, claimants, &content, decision).await?;
-        failpoint!("gate-looked");
-        self.point_and_confirm_all(caller, claimants, &content).await?;
-
+        let accepted = match self.point_held(caller, &push.repository, held, &content, decision).await {
+            Ok(accepted) => accepted,
+            Err(refusal) => {
+                self.abandon_moves(announced).await;
+                return Err(refusal);
+            }
+        };
         let mut answer: Answer = accepted.map(Into::into);
         *answer.status_mut() = StatusCode::CREATED;
-        for judged in free {
-            let moved = self.move_tag(caller, &judged, &content, decision).await?;
-            moved.headers().get_all(WARNING).iter().for_each(|warning| append_warning(&mut answer, warning.clone()));
-        }
+        self.move_all(caller, announced, free, brought, decision, &mut answer).await?;
         if by_digest {
             name_tags(&mut answer, &push);
         }
         Ok(answer)
     }
 
-    /// Splits the tags into those that the gate holds and those that move freely.
-    fn judge(&self, push: &Push, decision: &mut Decision) -> (Vec<Judged>, Vec<Judged>) {
+    /// The content by its digest, and then every tag that the gate holds.
+    async fn point_held(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        held: Vec<Judged>,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<Response<Bytes>, Refusal> {
+        let accepted = self.digest_first(caller, repository, content, decision).await?;
+        failpoint!("gate-stored");
+        let claimants = self.claim_all(caller, held, content, decision).await?;
+        failpoint!("gate-claimed");
+        let claimants = self.look_all(caller, claimants, content, decision).await?;
+        failpoint!("gate-looked");
+        self.point_and_confirm_all(caller, claimants, content).await?;
+        Ok(accepted)
+    }
+
+    /// A single push by tag that the gate does not hold: the registry's own answer.
+    async fn move_one(
+        &self,
+        caller: &Caller,
+        announced: Vec<Announced>,
+        free: Vec<Judged>,
+        brought: Brought<'_>,
+        decision: &mut Decision,
+    ) -> Result<Answer, Refusal> {
+        match (announced.into_iter().next(), free.first()) {
+            (Some(announced), _) => self.move_announced(caller, announced, brought, decision).await,
+            (None, Some(judged)) => self.move_tag(caller, judged, brought, decision).await,
+            (None, None) => Err(Refusal::Internal("a push by tag named no tag".to_owned())),
+        }
+    }
+
+    /// Moves the tags that move, after those that the gate holds.
+    async fn move_all(
+        &self,
+        caller: &Caller,
+        announced: Vec<Announced>,
+        free: Vec<Judged>,
+        brought: Brought<'_>,
+        decision: &mut Decision,
+        answer: &mut Answer,
+    ) -> Result<(), Refusal> {
+        let mut waiting = announced.into_iter();
+        while let Some(announced) = waiting.next() {
+            match self.move_announced(caller, announced, brought, decision).await {
+                Ok(moved) => pass_warnings_on(&moved, answer),
+                Err(refusal) => {
+                    self.abandon_moves(waiting).await;
+                    return Err(refusal);
+                }
+            }
+        }
+        for judged in free {
+            pass_warnings_on(&self.move_tag(caller, &judged, brought, decision).await?, answer);
+        }
+        Ok(())
+    }
+
+    /// Splits the tags into those that the gate holds, those whose moves it judges and those
+    /// that move freely.
+    fn judge(&self, push: &Push, decision: &mut Decision) -> Tags {
         let judged = push.tags.iter().map(|tag| {
             let verdict = self.policy.decide(&push.repository, tag);
             Judged { key: TagKey { repository: push.repository.clone(), tag: tag.clone() }, verdict }
         });
-        let (held, free): (Vec<_>, Vec<_>) = judged.partition(|judged| judged.verdict.is_immutable());
-        if let Some(first) = held.first().or(free.first()) {
+        let judged: Vec<Judged> = judged.collect();
+        decision.pushes(judged.iter().map(|judged| (judged.key.tag.clone(), Arc::clone(&judged.verdict.rule))).collect());
+        let (held, moving): (Vec<_>, Vec<_>) = judged.into_iter().partition(|judged| judged.verdict.is_immutable());
+        let (guarded, free): (Vec<_>, Vec<_>) = moving.into_iter().partition(|judged| judged.verdict.is_guarded());
+        if let Some(first) = held.first().or(guarded.first()).or(free.first()) {
             decision.rule(&first.verdict);
             decision.verdict(if held.is_empty() { "moved" } else { "pushed" });
         }
-        (held, free)
+        Tags { held, guarded, free }
     }
 
     /// Stores the content under its digest with the client's own credentials: from
@@ -116,6 +189,10 @@ fn what_is_pushed(push: &Push, content: &Content) -> String {
         [] => content.digest.to_string(),
         tags => tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(","),
     }
+}
+
+fn pass_warnings_on(moved: &Answer, answer: &mut Answer) {
+    moved.headers().get_all(WARNING).iter().for_each(|warning| append_warning(answer, warning.clone()));
 }
 
 /// `OCI-Tag`, once for each tag that was set (distribution-spec, end-7b).

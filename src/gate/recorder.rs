@@ -165,7 +165,7 @@ impl Gate {
     pub(super) fn record_refusal(&self, caller: &Caller, decision: &Decision, refusal: &Refusal) {
         let note = self.note_of(caller, decision.content());
         let of = |action, outcome, note: &Note| Event::about_nothing(self.recorder.registry(), action, outcome, note);
-        if let Some(event) = decision.refusal(refusal, note, of) {
+        for event in decision.refusals(refusal, note, of) {
             self.write_down(event);
         }
     }

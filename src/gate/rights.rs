@@ -28,6 +28,15 @@ pub struct Rights {
     seen: Cache<(Credential, RepositoryName), ()>,
 }
 
+/// What the registry shows a client of what a tag means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shown {
+    Yes,
+    /// It is not there, or as good as.
+    Absent,
+    Hidden,
+}
+
 impl Rights {
     pub fn new() -> Self {
         let secret = [AttemptId::random(), AttemptId::random()].map(|id| *id.as_bytes()).concat();
@@ -48,26 +57,42 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Refusal {
-        let meaning = match self.visible(caller, &key.repository, record).await {
-            Ok(true) => Meaning::from(record),
+        let meaning = match self.told(caller, &key.repository, &record.digest, content, decision).await {
+            Ok(Shown::Yes) => Meaning::from(record),
+            // What was deleted is there for nobody, and its refusal names no digest.
+            Ok(Shown::Absent) if record.state == State::Burnt => Meaning::from(record),
+            Ok(Shown::Absent | Shown::Hidden) => Meaning::Hidden,
+            Err(refusal) => return refusal,
+        };
+        decision.means(&record.digest);
+        Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning }))
+    }
+
+    /// How much the refusal of a push may tell this client of a tag that means `digest`.
+    /// Whoever may not push gets the registry's own no.
+    pub(super) async fn told(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        digest: &Digest,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<Shown, Refusal> {
+        let shown = match self.visible(caller, repository, digest).await {
+            Ok(true) => Shown::Yes,
             // A client that may push but not pull can only have got here where the
             // gate signs in by itself.
             Err(Refusal::Relayed(denial)) if !self.upstream.has_service_account() => {
-                return self.unless_denied(caller, &key.repository, content, decision, Refusal::Relayed(denial)).await;
+                return Err(self.unless_denied(caller, repository, content, decision, Refusal::Relayed(denial)).await);
             }
             shown @ (Ok(false) | Err(Refusal::Relayed(_))) => {
-                match self.digest_first(caller, &key.repository, content, decision).await {
-                    // What was deleted is there for nobody, and its refusal names no digest.
-                    Ok(_) if shown.is_ok() && record.state == State::Burnt => Meaning::from(record),
-                    Ok(_) => Meaning::Hidden,
-                    Err(refusal) => return refusal,
-                }
+                self.digest_first(caller, repository, content, decision).await?;
+                if shown.is_ok() { Shown::Absent } else { Shown::Hidden }
             }
-            Err(refusal) => return refusal,
+            Err(refusal) => return Err(refusal),
         };
         decision.accepted();
-        decision.means(&record.digest);
-        Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning }))
+        Ok(shown)
     }
 
     /// `refusal`, or the registry's own no to this push. Whoever may not push gets the
@@ -106,13 +131,13 @@ impl Gate {
         Ok(is_shown)
     }
 
-    /// Whether the registry shows this client what the record names.
-    pub(super) async fn visible(&self, caller: &Caller, repository: &RepositoryName, record: &Record) -> Result<bool, Refusal> {
+    /// Whether the registry shows this client a manifest.
+    pub(super) async fn visible(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<bool, Refusal> {
         let asked = (caller.credential(&self.rights.key), repository.clone());
         if self.rights.seen.contains_key(&asked) {
             return Ok(true);
         }
-        match self.upstream.shows(&caller.headers, repository, &record.digest).await? {
+        match self.upstream.shows(&caller.headers, repository, digest).await? {
             Fetched::Found(_) => {
                 self.rights.seen.insert(asked, ());
                 Ok(true)

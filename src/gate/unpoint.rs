@@ -11,9 +11,9 @@ use super::intent::Delete;
 use super::{Gate, warn};
 use crate::answer::Answer;
 use crate::ledger::event::Outcome;
-use crate::ledger::{Change, TagKey};
+use crate::ledger::{Change, Followed, TagKey};
 use crate::oci::{Digest, RepositoryName};
-use crate::policy::Verdict;
+use crate::policy::{Delete as DeleteRule, Verdict};
 use crate::refusal::Refusal;
 use crate::upstream::UpstreamError;
 
@@ -29,15 +29,17 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<Answer, Refusal> {
         let key = &delete.what;
-        let change = self.begin(caller, key, None).await?;
+        let change = self.begin(caller, key, None).await?.change;
         let deleted = self.delete_upstream(caller, delete).await;
-        let outcome = if verdict.is_audited() { Outcome::Warned } else { Outcome::Deleted };
-        self.end(caller, change, None, &deleted, outcome).await;
+        let would_refuse = verdict.is_audited() && verdict.delete == DeleteRule::Deny;
+        let outcome = if would_refuse { Outcome::Warned } else { Outcome::Deleted };
+        self.end(caller, change, None, &deleted, outcome, &Followed::default()).await;
         let mut answer: Answer = deleted?.map(Into::into);
-        if verdict.is_audited() && answer.status().is_success() {
+        if would_refuse && answer.status().is_success() {
             decision.verdict("would_refuse");
             self.metrics.refusal(&verdict.rule, "audit");
-            warn(&mut answer, &format!("tag {key} would not be deleted: rule \"{}\" (audit) makes it immutable", verdict.rule));
+            let (rule, mutability) = (&verdict.rule, verdict.mutability);
+            warn(&mut answer, &format!("tag {key} would not be deleted: rule \"{rule}\" (audit) makes it {mutability}"));
         }
         Ok(answer)
     }
@@ -54,7 +56,7 @@ impl Gate {
         let mut changes: Vec<Change> = Vec::new();
         for key in &tags {
             match self.begin(caller, key, None).await {
-                Ok(change) => changes.push(change),
+                Ok(begun) => changes.push(begun.change),
                 Err(refusal) => {
                     self.abandon_all(changes).await;
                     return Err(refusal);
@@ -63,7 +65,7 @@ impl Gate {
         }
         let deleted: Result<Response<Bytes>, UpstreamError> = self.delete_upstream(caller, delete).await;
         for change in changes {
-            self.end(caller, change, None, &deleted, Outcome::Deleted).await;
+            self.end(caller, change, None, &deleted, Outcome::Deleted, &Followed::default()).await;
         }
         for key in self.moving_tags_on(repository, digest).await?.iter().filter(|key| !tags.contains(key)) {
             let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
@@ -72,17 +74,14 @@ impl Gate {
         Ok(deleted?)
     }
 
-    /// Nothing was sent. What cannot be ended stays open, and is settled later.
-    async fn abandon_all(&self, changes: Vec<Change>) {
+    pub(super) async fn abandon_all(&self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
-            let key = change.key().clone();
-            if let Err(cause) = self.metrics.ledger("abandon", self.ledger.abandon(change)).await {
-                tracing::warn!(tag = %key, %cause, "a change that was not sent could not be ended; it is settled later");
-            }
+            self.abandon(change).await;
         }
     }
 
-    async fn moving_tags_on(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<TagKey>, Refusal> {
+    /// The tags that move and mean a manifest, or are about to.
+    pub(super) async fn moving_tags_on(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<TagKey>, Refusal> {
         let spans = self.metrics.ledger("spans", self.ledger.spans(digest, MOST)).await?;
         let standing = spans.into_iter().filter(|span| span.until.is_none()).filter_map(|span| span.from.event.key());
         let mut tags: BTreeSet<TagKey> = standing.collect();

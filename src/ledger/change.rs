@@ -3,7 +3,7 @@
 use super::TagKey;
 use super::event::{Action, Entry, Note, Outcome};
 use crate::clock::AttemptId;
-use crate::oci::Digest;
+use crate::oci::{Digest, Tag};
 
 /// A change that was written down, and the duty to say how it went.
 ///
@@ -43,12 +43,27 @@ pub struct Look {
     pub version: u64,
 }
 
+/// What a tag that follows releases has followed, after a change of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Followed {
+    /// The newest one. `None` for a tag that moves freely, or has followed none.
+    pub release: Option<Tag>,
+    /// Whether it means bytes now that were no known release.
+    pub is_unreleased: bool,
+}
+
 /// The answer to [`super::Ledger::begin`].
 #[derive(PartialEq, Eq, Debug)]
 pub struct Begun {
     pub change: Change,
     /// Whether the tag had a row, which is lifted now.
     pub lifted: bool,
+    /// The entry that says what the tag meant when the change began.
+    pub before: Option<Entry>,
+    /// Other changes of the tag that nobody has ended.
+    pub others: Vec<OpenChange>,
+    /// The newest release that the tag has followed.
+    pub followed: Option<Tag>,
 }
 
 /// The answer to [`super::Ledger::complete`].

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use super::event::{Action, Event, Outcome};
 use super::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State,
-    TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Followed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin,
+    Record, State, TagKey,
 };
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -33,6 +33,7 @@ struct Books {
     acts: Vec<Act>,
     changes: BTreeMap<(TagKey, AttemptId), OpenChange>,
     versions: BTreeMap<TagKey, u64>,
+    followed: BTreeMap<TagKey, Followed>,
     /// The number of an event is its place, from 1 on.
     events: Vec<Event>,
     /// Who hands the log on, by name: the position, and who has the turn until when.
@@ -245,13 +246,16 @@ impl Ledger for MemoryLedger {
     async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Result<Begun, LedgerError> {
         let mut books = self.books();
         let lifted = books.lift(key);
-        let after = books.meaning_of(key, None).map_or(0, |entry| entry.number);
+        let before = books.meaning_of(key, None);
+        let others = books.untold_changes_of(key);
         let open = OpenChange { key: key.clone(), to: to.cloned(), attempt, note: note.clone(), is_told: false };
         books.changes.insert((key.clone(), attempt), open);
-        Ok(Begun { change: Change { key: key.clone(), to: to.cloned(), attempt, after }, lifted })
+        let after = before.as_ref().map_or(0, |entry| entry.number);
+        let followed = books.followed.get(key).and_then(|followed| followed.release.clone());
+        Ok(Begun { change: Change { key: key.clone(), to: to.cloned(), attempt, after }, lifted, before, others, followed })
     }
 
-    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
+    async fn complete(&self, change: Change, outcome: Outcome, followed: &Followed, note: &Note) -> Result<Completed, LedgerError> {
         let mut books = self.books();
         let Change { key, to, attempt, after } = change;
         books.changes.remove(&(key.clone(), attempt));
@@ -268,7 +272,15 @@ impl Ledger for MemoryLedger {
             books.changes.insert((key.clone(), attempt), change.clone());
         }
         let version = books.bump(&key);
+        books.followed.insert(key, followed.clone());
         Ok(Completed { entry, overlapped, others, version })
+    }
+
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let books = self.books();
+        let unreleased = books.followed.range::<TagKey, _>(behind).filter(|(_, followed)| followed.is_unreleased);
+        Ok(unreleased.take(limit).map(|(key, _)| key.clone()).collect())
     }
 
     async fn abandon(&self, change: Change) -> Result<(), LedgerError> {

@@ -50,7 +50,7 @@ use self::retry::{Failure, retried};
 use self::statements::Books;
 use super::event::{Event, Outcome};
 use super::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Record, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Followed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Record, TagKey,
 };
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
@@ -281,8 +281,12 @@ impl Ledger for PostgresLedger {
         write!(self, begin(key, to, attempt, note))
     }
 
-    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
-        write!(self, complete(&change, outcome, note))
+    async fn complete(&self, change: Change, outcome: Outcome, followed: &Followed, note: &Note) -> Result<Completed, LedgerError> {
+        write!(self, complete(&change, outcome, followed, note))
+    }
+
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+        read!(self, unreleased(after, limit))
     }
 
     async fn abandon(&self, change: Change) -> Result<(), LedgerError> {

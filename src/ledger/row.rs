@@ -34,6 +34,10 @@ impl Place<'_> {
         RepositoryName::parse(text).map_err(|error| self.corrupt(&error))
     }
 
+    pub(super) fn key(&self, repository: &str, tag: &str) -> Result<TagKey, LedgerError> {
+        Ok(TagKey { repository: self.repository(repository)?, tag: self.tag(tag)? })
+    }
+
     pub(super) fn digest(&self, text: &str) -> Result<Digest, LedgerError> {
         Digest::parse(text).map_err(|error| self.corrupt(&error))
     }
@@ -69,8 +73,7 @@ impl Place<'_> {
 pub(super) fn open_claim(registry: &str, repository: &str, tag: &str, digest: &str, since: i64) -> Result<OpenClaim, LedgerError> {
     let name = format!("{repository}:{tag}");
     let place = Place { registry, row: &name };
-    let key = TagKey { repository: place.repository(repository)?, tag: place.tag(tag)? };
-    Ok(OpenClaim { key, digest: place.digest(digest)?, since: place.time(since)? })
+    Ok(OpenClaim { key: place.key(repository, tag)?, digest: place.digest(digest)?, since: place.time(since)? })
 }
 
 /// `at` is in milliseconds since 1970.

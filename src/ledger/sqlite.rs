@@ -41,7 +41,7 @@ use self::writer::{Remembered, Writer};
 use super::event::{Event, Outcome};
 use super::witness::Keeper;
 use super::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Record, TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Followed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Record, TagKey,
 };
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -195,9 +195,14 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |books| books.begin(key, to, attempt, &note)).await
     }
 
-    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
-        let note = note.clone();
-        self.writer.write(move |books| books.complete(change, outcome, &note)).await
+    async fn complete(&self, change: Change, outcome: Outcome, followed: &Followed, note: &Note) -> Result<Completed, LedgerError> {
+        let (followed, note) = (followed.clone(), note.clone());
+        self.writer.write(move |books| books.complete(change, outcome, &followed, &note)).await
+    }
+
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+        let after = after.cloned();
+        self.scan(move |books| books.unreleased(after.as_ref(), limit)).await
     }
 
     async fn abandon(&self, change: Change) -> Result<(), LedgerError> {

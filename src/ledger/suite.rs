@@ -4,6 +4,7 @@
 
 mod claims;
 mod endings;
+mod followed;
 mod log;
 mod log_questions;
 pub(super) mod races;
@@ -172,6 +173,8 @@ macro_rules! run_on {
                 endings::a_lift_ends_the_attempts_of_before,
                 endings::releasing_ends_an_open_claim_and_is_written_down,
                 endings::a_ping_changes_nothing,
+                followed::what_a_tag_has_followed_is_kept,
+                followed::of_two_changes_at_once_the_later_one_sees_the_other,
                 log::each_operation_leaves_its_event,
                 log::who_finishes_speaks_in_the_words_of_who_pushed,
                 log::a_change_is_open_until_it_is_ended,

@@ -97,6 +97,16 @@ impl Manifest {
     }
 }
 
+/// The entries of a manifest that others add to: the manifests of an index, the layers of
+/// an image, the blobs of an artifact. Each is the text of its whole descriptor, with its
+/// keys in order, since a signature stands in the annotations.
+pub fn entries(body: &[u8]) -> Result<Vec<String>, ManifestError> {
+    let value: serde_json::Value = serde_json::from_slice(body).map_err(ManifestError::NotJson)?;
+    let object = value.as_object().ok_or(ManifestError::NoObject)?;
+    let lists = ["manifests", "layers", "blobs"].into_iter().filter_map(|key| object.get(key)?.as_array());
+    Ok(lists.flatten().map(serde_json::Value::to_string).collect())
+}
+
 /// What one descriptor names; more than one digest only where its key is written
 /// in two ways. A digest of another algorithm cannot be named in a request, which
 /// is parsed as strictly, so it needs no guard.
@@ -169,6 +179,16 @@ mod tests {
         let parsed = Manifest::parse(Some("application/vnd.oci.image.index.v1+json"), index.as_bytes()).expect("an index");
         let child = |may_be_index| Child { digest: digest.clone(), may_be_index };
         assert_eq!(parsed.children(), [child(true), child(false)]);
+    }
+
+    #[test]
+    fn an_entry_is_its_whole_descriptor() {
+        let of = |body: &str| entries(body.as_bytes()).expect("entries");
+        let signed = of(r#"{"layers":[{"digest":"a","annotations":{"signature":"1"}}],"config":{"digest":"c"}}"#);
+        assert_eq!(signed, of(r#"{"config":{"digest":"d"},"layers":[{"annotations":{"signature":"1"}, "digest":"a"}]}"#));
+        assert_ne!(signed, of(r#"{"layers":[{"digest":"a","annotations":{"signature":"2"}}]}"#));
+        assert_eq!(of(r#"{"manifests":[{"size":1},{"size":1.5}],"blobs":[true]}"#).len(), 3);
+        assert!(of("{}").is_empty() && entries(b"[]").is_err() && entries(b"").is_err());
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Policy {
                 Reason::Repository(rule.repositories.iter().map(|glob| glob.as_str().to_owned()).collect())
             } else if matching.contains(&index) {
                 Reason::MatchesLater
-            } else if pattern::is_referrers_tag(tag) {
+            } else if self.general.referrers.is_some() && pattern::is_referrers_tag(tag) {
                 Reason::Referrers(tags())
             } else {
                 Reason::Tag(tags())

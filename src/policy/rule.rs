@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::verdict::Verdict;
 use super::{
-    DEFAULT_RULE, Delete, Enforcement, Mutability, PatternError, PolicyError, REFERRERS_RULE, RepositoryPattern, TagPattern,
+    Channel, DEFAULT_RULE, Delete, Enforcement, Mutability, PatternError, PolicyError, REFERRERS_RULE, RepositoryPattern,
+    TagPattern, Unreleased,
 };
 
 /// Which tags of which repositories change how.
@@ -18,6 +19,8 @@ pub struct Rule {
     pub mutability: Mutability,
     pub enforcement: Enforcement,
     pub delete: Delete,
+    pub channel: Channel,
+    pub unreleased: Unreleased,
     pub help_url: Option<Arc<str>>,
 }
 
@@ -31,16 +34,21 @@ impl Rule {
             mutability,
             enforcement: Enforcement::Enforce,
             delete: Delete::Deny,
+            channel: Channel::All,
+            unreleased: Unreleased::Allow,
             help_url: None,
         })
     }
 
-    pub(super) fn verdict(&self) -> Verdict {
+    /// What the rule says, where the whole policy has this enforcement.
+    pub(super) fn verdict(&self, general: Enforcement) -> Verdict {
         Verdict {
             rule: self.name.clone(),
             mutability: self.mutability,
-            enforcement: self.enforcement,
+            enforcement: if general == Enforcement::Audit { general } else { self.enforcement },
             delete: self.delete,
+            channel: self.channel,
+            unreleased: self.unreleased,
             help_url: self.help_url.clone(),
         }
     }

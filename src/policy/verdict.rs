@@ -31,6 +31,22 @@ pub enum Delete {
     Allow,
 }
 
+/// Which releases a forward-only tag follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Channel {
+    All,
+    /// Those that are no pre-release.
+    Stable,
+}
+
+/// What happens to a push of bytes that are no known release to a forward-only tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unreleased {
+    Allow,
+    Warn,
+    Refuse,
+}
+
 /// What the policy says about one tag.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verdict {
@@ -39,6 +55,8 @@ pub struct Verdict {
     pub mutability: Mutability,
     pub enforcement: Enforcement,
     pub delete: Delete,
+    pub channel: Channel,
+    pub unreleased: Unreleased,
     /// Appended to a refusal; one line of printable ASCII.
     pub help_url: Option<Arc<str>>,
 }
@@ -49,9 +67,19 @@ impl Verdict {
         self.mutability == Mutability::Immutable && self.enforcement == Enforcement::Enforce
     }
 
-    /// Whether the tag would be held if the rule were enforced.
+    /// Whether the tag moves, and every move is judged.
+    pub fn is_guarded(&self) -> bool {
+        matches!(self.mutability, Mutability::ForwardOnly | Mutability::AppendOnly) && self.enforcement == Enforcement::Enforce
+    }
+
+    /// Whether the tag would be held or guarded if the rule were enforced.
     pub fn is_audited(&self) -> bool {
-        self.mutability == Mutability::Immutable && self.enforcement == Enforcement::Audit
+        self.mutability != Mutability::Mutable && self.enforcement == Enforcement::Audit
+    }
+
+    /// Whether the tag may be deleted.
+    pub fn keeps(&self) -> bool {
+        (self.is_immutable() || self.is_guarded()) && self.delete == Delete::Deny
     }
 
     /// The mutability in words, with what is only audited.
@@ -65,7 +93,7 @@ impl Verdict {
     /// What a first push, the same again, other bytes and a delete would get.
     pub fn consequence(&self) -> &'static str {
         match (self.mutability, self.delete) {
-            (Mutability::Immutable, _) if self.is_audited() => {
+            _ if self.is_audited() => {
                 "every push and delete passes; one that enforcement would refuse is warned about and recorded"
             }
             (Mutability::Immutable, Delete::Deny) => {
@@ -75,11 +103,31 @@ impl Verdict {
                 "a first push passes, the same bytes again pass, other bytes are refused (409), \
                  a delete passes and burns the tag: it takes no other bytes afterwards"
             }
-            (Mutability::ForwardOnly, _) => {
-                "a first push passes, the same bytes again pass, other bytes pass if they are a newer release"
+            (Mutability::ForwardOnly, delete) => match (self.unreleased, delete) {
+                (Unreleased::Refuse, Delete::Deny) => {
+                    "a newer release of its line passes, the same bytes again pass, an older release, one of another line and \
+                     bytes that are no known release are refused (409), a delete is refused (405)"
+                }
+                (Unreleased::Refuse, Delete::Allow) => {
+                    "a newer release of its line passes, the same bytes again pass, an older release, one of another line and \
+                     bytes that are no known release are refused (409), a delete passes"
+                }
+                (_, Delete::Deny) => {
+                    "a newer release of its line and bytes that are no known release pass, the same bytes again pass, an older \
+                     release and one of another line are refused (409), a delete is refused (405)"
+                }
+                (_, Delete::Allow) => {
+                    "a newer release of its line and bytes that are no known release pass, the same bytes again pass, an older \
+                     release and one of another line are refused (409), a delete passes"
+                }
+            },
+            (Mutability::AppendOnly, Delete::Deny) => {
+                "a first push passes, a manifest that keeps every entry of the one before passes, any other is refused (409), \
+                 a delete is refused (405)"
             }
-            (Mutability::AppendOnly, _) => {
-                "a first push passes, the same bytes again pass, other bytes pass if they keep every old entry"
+            (Mutability::AppendOnly, Delete::Allow) => {
+                "a first push passes, a manifest that keeps every entry of the one before passes, any other is refused (409), \
+                 a delete passes"
             }
             (Mutability::Mutable, _) => {
                 "a first push, the same bytes again, other bytes and a delete all pass, and every move is recorded"
@@ -109,3 +157,5 @@ macro_rules! words {
 words!(Mutability { Immutable = "immutable", ForwardOnly = "forward-only", AppendOnly = "append-only", Mutable = "mutable" });
 words!(Enforcement { Enforce = "enforce", Audit = "audit" });
 words!(Delete { Deny = "deny", Allow = "allow" });
+words!(Channel { All = "all", Stable = "stable" });
+words!(Unreleased { Allow = "allow", Warn = "warn", Refuse = "refuse" });

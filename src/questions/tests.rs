@@ -7,7 +7,7 @@ use crate::clock::AttemptId;
 use crate::ledger::event::Outcome;
 use crate::ledger::log::Filter;
 use crate::ledger::memory::MemoryLedger;
-use crate::ledger::{Claimed, Ledger, Note, TagKey};
+use crate::ledger::{Claimed, Followed, Ledger, Note, TagKey};
 use crate::oci::{Algorithm, Digest, Tag};
 
 fn key(text: &str) -> TagKey {
@@ -37,7 +37,7 @@ async fn moved(ledger: &dyn Ledger, tag: &str, content: Option<&str>, at: i64) {
     let to = content.map(digest);
     let begun = ledger.begin(&key(tag), to.as_ref(), AttemptId::random(), &note("bob", at)).await.expect("an answer");
     let outcome = if content.is_some() { Outcome::Moved } else { Outcome::Deleted };
-    ledger.complete(begun.change, outcome, &note("bob", at)).await.expect("an answer");
+    ledger.complete(begun.change, outcome, &Followed::default(), &note("bob", at)).await.expect("an answer");
 }
 
 /// Three releases, the last of them without a commit.

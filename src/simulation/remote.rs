@@ -25,8 +25,8 @@ use super::world::World;
 use crate::clock::AttemptId;
 use crate::ledger::event::{Event, Outcome};
 use crate::ledger::{
-    Act, Begun, Change, Claim, Claimed, Completed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin, Record, State,
-    TagKey,
+    Act, Begun, Change, Claim, Claimed, Completed, Followed, Ledger, LedgerError, Look, Note, OpenChange, OpenClaim, Origin,
+    Record, State, TagKey,
 };
 use crate::oci::{Digest, RepositoryName, Tag};
 
@@ -204,10 +204,17 @@ impl Ledger for RemoteLedger {
         self.call("begin", format!("{attempt}"), begin).await
     }
 
-    async fn complete(&self, change: Change, outcome: Outcome, note: &Note) -> Result<Completed, LedgerError> {
-        let (what, note) = (change.key().to_string(), note.clone());
-        let complete = move |ledger: Arc<dyn Ledger>| async move { ledger.complete(change, outcome, &note).await }.boxed();
+    async fn complete(&self, change: Change, outcome: Outcome, followed: &Followed, note: &Note) -> Result<Completed, LedgerError> {
+        let (what, followed, note) = (change.key().to_string(), followed.clone(), note.clone());
+        let complete =
+            move |ledger: Arc<dyn Ledger>| async move { ledger.complete(change, outcome, &followed, &note).await }.boxed();
         self.call("complete", what, complete).await
+    }
+
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+        let after = after.cloned();
+        let list = move |ledger: Arc<dyn Ledger>| async move { ledger.unreleased(after.as_ref(), limit).await }.boxed();
+        self.call("unreleased", String::new(), list).await
     }
 
     async fn abandon(&self, change: Change) -> Result<(), LedgerError> {

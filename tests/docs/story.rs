@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pushonce::clock::AttemptId;
 use pushonce::ledger::event::{Action, Event, Outcome};
 use pushonce::ledger::sqlite::SqliteLedger;
-use pushonce::ledger::{Claimed, Ledger, Note, TagKey};
+use pushonce::ledger::{Claimed, Followed, Ledger, Note, TagKey};
 use pushonce::oci::{Algorithm, Digest, RepositoryName, Tag};
 
 /// The name of the configuration that names the ledger.
@@ -44,7 +44,7 @@ async fn release(ledger: &dyn Ledger, tag: &str, digest: &Digest, note: &Note) {
 
 async fn point(ledger: &dyn Ledger, tag: &str, digest: &Digest, note: &Note) {
     let begun = ledger.begin(&key(tag), Some(digest), AttemptId::random(), note).await.expect("begun");
-    ledger.complete(begun.change, Outcome::Moved, note).await.expect("completed");
+    ledger.complete(begun.change, Outcome::Moved, &Followed::default(), note).await.expect("completed");
 }
 
 /// Writes the configuration and its ledger into a directory that has the `config/` of the

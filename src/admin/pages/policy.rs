@@ -35,7 +35,7 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
     let rows: Vec<Markup> = policy.rules().iter().enumerate().map(|(number, rule)| row(number + 1, rule, &held)).collect();
     let built_in = [
         (REFERRERS_RULE, "tags for referrers and signatures that no rule names", "mutable".to_owned()),
-        (DEFAULT_RULE, "all other tags", policy.default_mutability().to_string()),
+        (DEFAULT_RULE, "all other tags", policy.general().default.to_string()),
     ];
     let built_in = built_in.iter().map(|(name, what, mutability)| {
         html! {

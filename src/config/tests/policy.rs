@@ -25,7 +25,7 @@ fn a_rule_is_read_whole() {
 
 #[test]
 fn all_mistakes_are_shown_at_once() {
-    let text = r#"default = "append-only"
+    let text = r#"default = "sometimes"
 [[rule]]
 name = ""
 tags = ["x.y.z", "regex:a(b", 'semver:1.x']
@@ -42,13 +42,13 @@ tags = ["git-1*"]
 mutability = "mutable"
 repositories = []
 "#;
-    let expected = r#"error: `default` is `append-only`
+    let expected = r#"error: `default` is none of `immutable`, `forward-only`, `append-only`, `mutable`
  --> policy.toml:1:11
   |
-1 | default = "append-only"
-  |           ^^^^^^^^^^^^^ not available yet
+1 | default = "sometimes"
+  |           ^^^^^^^^^^^ unknown word
   |
-  = help: write `mutable`, so that these tags move freely
+  = help: choose one of them
 
 error: `rule.name` is empty
  --> policy.toml:3:8
@@ -79,14 +79,6 @@ error: `rule.tags` has a pattern that cannot be used
   |                               ^^^^^^^^^^^^ `1.x` mixes numbers into a version template
   |
   = help: write `regex:v?1\.(0|[1-9][0-9]*)`
-
-error: `rule.mutability` is `forward-only`
- --> policy.toml:5:14
-  |
-5 | mutability = "forward-only"
-  |              ^^^^^^^^^^^^^^ not available yet
-  |
-  = help: write `mutable`, so that these tags move freely
 
 error: `rule.help_url` is no link
  --> policy.toml:6:12
@@ -233,4 +225,57 @@ proptest::proptest! {
             proptest::prop_assert!(!diagnostics.render(true).is_empty());
         }
     }
+}
+
+#[test]
+fn what_follows_releases_has_its_own_keys() {
+    let text = r#"enforcement = "audit"
+referrers = "append-only"
+
+[[rule]]
+name = "shortcuts"
+tags = ["latest"]
+mutability = "forward-only"
+channel = "stable"
+unreleased = "warn"
+
+[[rule]]
+name = "edge"
+tags = ["edge"]
+mutability = "mutable"
+channel = "stable"
+unreleased = "never"
+"#;
+    let shown = parse_policy("policy.toml", text).expect_err("two mistakes").render(false);
+    let expected = r#"error: `rule.unreleased` is none of `allow`, `warn`, `refuse`
+  --> policy.toml:15:14
+   |
+15 | unreleased = "never"
+   |              ^^^^^^^ unknown word
+   |
+   = help: choose one of them
+
+error: `rule.channel` says what a forward-only tag follows, and this rule is not
+  --> policy.toml:14:11
+   |
+14 | channel = "stable"
+   |           ^^^^^^^^ has no effect here
+   |
+   = help: remove the key, or write `mutability = "forward-only"`
+
+error: `rule.unreleased` says what a forward-only tag follows, and this rule is not
+  --> policy.toml:15:14
+   |
+15 | unreleased = "never"
+   |              ^^^^^^^ has no effect here
+   |
+   = help: remove the key, or write `mutability = "forward-only"`"#;
+    assert_eq!(shown, expected);
+
+    let policy = parse_policy("policy.toml", text.split("[[rule]]\nname = \"edge\"").next().expect("a part")).expect("no mistakes");
+    let decide = |tag: &str| policy.decide(&RepositoryName::parse("web").expect("a name"), &Tag::parse(tag).expect("a tag"));
+    let latest = decide("latest");
+    assert!(latest.is_audited() && !latest.is_guarded(), "the whole policy is only tried");
+    assert_eq!((latest.channel, latest.unreleased), (Channel::Stable, Unreleased::Warn));
+    assert_eq!(decide(&format!("sha256-{}", "a".repeat(64))).mutability, Mutability::AppendOnly);
 }

@@ -18,13 +18,18 @@ use crate::clock::AttemptId;
 use crate::ledger::event::{Action, Entry, Outcome};
 use crate::ledger::row::Place;
 use crate::ledger::row::event::{NoteRow, note_columns, open_change};
-use crate::ledger::{Begun, Change, Completed, Look, Note, OpenChange, TagKey};
-use crate::oci::Digest;
+use crate::ledger::{Begun, Change, Completed, Followed, Look, Note, OpenChange, TagKey};
+use crate::oci::{Digest, Tag};
 
 const ENTER: &str = "INSERT INTO moving (registry, repository, tag, version) VALUES ($1, $2, $3, 0) ON CONFLICT (registry, repository, tag) DO NOTHING";
 const LOCK: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3 FOR UPDATE";
+const FOLLOWED: &str = "SELECT follows FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3";
+pub(super) const UNRELEASED: &str = "SELECT repository, tag FROM moving \
+     WHERE registry = $1 AND unreleased AND (repository, tag) > ($2, $3) ORDER BY repository, tag LIMIT $4";
 const VERSION: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3";
 const BUMP: &str = "UPDATE moving SET version = version + 1 WHERE registry = $1 AND repository = $2 AND tag = $3";
+const FOLLOW: &str = "UPDATE moving SET version = version + 1, follows = $4, unreleased = $5 \
+     WHERE registry = $1 AND repository = $2 AND tag = $3";
 const KEEP: &str = concat!(
     "INSERT INTO changes (registry, repository, tag, attempt, digest, told, ",
     note_columns!(),
@@ -51,13 +56,20 @@ type Done<T> = Result<T, Failure>;
 impl Books<'_> {
     pub(super) async fn begin(&self, key: &TagKey, to: Option<&Digest>, attempt: AttemptId, note: &Note) -> Done<Begun> {
         let open = OpenChange { key: key.clone(), to: to.cloned(), attempt, note: note.clone(), is_told: false };
-        let (_, lifted, before, _) =
-            futures_util::try_join!(self.take_tag(key), self.lift(key, note.at), self.meaning(key, None), self.keep_change(&open))?;
-        let after = before.map_or(0, |entry| entry.number);
-        Ok(Begun { change: Change { key: key.clone(), to: to.cloned(), attempt, after }, lifted })
+        let (_, lifted, before, mut others, followed, _) = futures_util::try_join!(
+            self.take_tag(key),
+            self.lift(key, note.at),
+            self.meaning(key, None),
+            self.changes_of(key),
+            self.followed(key),
+            self.keep_change(&open)
+        )?;
+        others.retain(|other| !other.is_told);
+        let after = before.as_ref().map_or(0, |entry| entry.number);
+        Ok(Begun { change: Change { key: key.clone(), to: to.cloned(), attempt, after }, lifted, before, others, followed })
     }
 
-    pub(super) async fn complete(&self, change: &Change, outcome: Outcome, note: &Note) -> Done<Completed> {
+    pub(super) async fn complete(&self, change: &Change, outcome: Outcome, followed: &Followed, note: &Note) -> Done<Completed> {
         let Change { key, to, attempt, after } = change;
         let (version, _, standing, before) = futures_util::try_join!(
             self.take_tag(key),
@@ -71,13 +83,37 @@ impl Books<'_> {
         let action = if to.is_some() { Action::Push } else { Action::Delete };
         let outcome = if outcome == Outcome::Moved && meant == *to { Outcome::Repeated } else { outcome };
         let event = self.event(key, action, outcome, note).with(to.as_ref(), meant.as_ref());
-        let (entry, _) = futures_util::try_join!(self.write(event), self.bump(key))?;
+        let (entry, _) = futures_util::try_join!(self.write(event), self.follow(key, followed))?;
         let told = OpenChange { key: key.clone(), to: to.clone(), attempt: *attempt, note: note.clone(), is_told: true };
         let overlapped = has_overlapped.then_some(told);
         if let Some(change) = &overlapped {
             self.keep_change(change).await?;
         }
         Ok(Completed { entry, overlapped, others, version: version + 1 })
+    }
+
+    /// The newest release that a tag has followed.
+    async fn followed(&self, key: &TagKey) -> Done<Option<Tag>> {
+        let parameters = given![self.registry => TEXT, key.repository.as_str() => TEXT, key.tag.as_str() => TEXT];
+        let row = self.connection.row(FOLLOWED, &parameters).await?;
+        let place = Place { registry: self.registry, row: key };
+        let text = row.map(|row| column::<Option<String>>(&row, 0, place)).transpose()?.flatten();
+        Ok(text.map(|text| place.tag(&text)).transpose()?)
+    }
+
+    async fn follow(&self, key: &TagKey, followed: &Followed) -> Done<u64> {
+        let release = followed.release.as_ref().map(Tag::as_str);
+        self.change(FOLLOW, key, &given![release => TEXT, followed.is_unreleased => BOOL]).await
+    }
+
+    pub(super) async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Done<Vec<TagKey>> {
+        // Every name sorts behind the empty one.
+        let (repository, tag) = after.map_or(("", ""), |key| (key.repository.as_str(), key.tag.as_str()));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let parameters = given![self.registry => TEXT, repository => TEXT, tag => TEXT, limit => INT8];
+        let place = Place { registry: self.registry, row: &"a tag that moves" };
+        let key = |row: &Row| Ok(place.key(&column::<String>(row, 0, place)?, &column::<String>(row, 1, place)?)?);
+        self.connection.rows(UNRELEASED, &parameters).await?.iter().map(key).collect()
     }
 
     pub(super) async fn abandon(&self, change: &Change) -> Done<()> {

@@ -3,7 +3,7 @@
 use super::Place;
 use crate::clock::AttemptId;
 use crate::ledger::event::{Action, Entry, Event, Outcome};
-use crate::ledger::{LedgerError, Note, OpenChange, TagKey};
+use crate::ledger::{LedgerError, Note, OpenChange};
 
 /// The columns of `events` but for `points`, in the order of [`EventRow`].
 macro_rules! event_columns {
@@ -127,7 +127,7 @@ pub(in crate::ledger) fn open_change(
 ) -> Result<OpenChange, LedgerError> {
     let name = format!("the open change of {repository}:{tag}");
     let place = Place { registry, row: &name };
-    let key = TagKey { repository: place.repository(repository)?, tag: place.tag(tag)? };
+    let key = place.key(repository, tag)?;
     let to = to.map(|text| place.digest(text)).transpose()?;
     Ok(OpenChange { key, to, attempt: AttemptId::from_bytes(attempt), note: note.read(&place)?, is_told })
 }

@@ -383,6 +383,7 @@ fn unavailable(error: rusqlite::Error) -> LedgerError {
 /// The statements of questions, for the test of their plans.
 #[cfg(test)]
 pub(super) mod plans {
+    pub(in crate::ledger::sqlite) use super::changes::UNRELEASED;
     pub(in crate::ledger::sqlite) use super::events::MEANING;
     pub(in crate::ledger::sqlite) use super::questions::{COUNTS, END_OF_SPAN, NEXT_REPOSITORY, NEXT_TAG, SPANS, page};
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::ledger::event::{Action, Entry, Event, Outcome};
 use crate::ledger::log::Filter;
 use crate::ledger::tree::{Hash, parts, root_of_parts};
-use crate::ledger::{Change, Look, Note};
+use crate::ledger::{Change, Followed, Look, Note};
 
 /// Everything that the questions answer about a small log, in words that do not depend on
 /// how an engine numbers its events.
@@ -55,7 +55,7 @@ pub(super) async fn begun(ledger: &dyn Ledger, tag: &str, to: Option<&str>, note
 
 pub(super) async fn moved(ledger: &dyn Ledger, tag: &str, content: &str, moment: i64) -> Entry {
     let change = begun(ledger, tag, Some(content), &at(moment).into()).await;
-    ledger.complete(change, Outcome::Moved, &at(moment).into()).await.expect("an answer").entry
+    ledger.complete(change, Outcome::Moved, &Followed::default(), &at(moment).into()).await.expect("an answer").entry
 }
 
 /// The log, the oldest first: `outcome tag digest previous who`.
@@ -93,9 +93,9 @@ pub(super) async fn each_operation_leaves_its_event(store: &impl Store) {
     ledger.burn(&key("web:1"), &digest("a"), &note("eve", 7)).await.expect("burnt");
     ledger.burn(&key("web:1"), &digest("a"), &note("eve", 8)).await.expect("burnt");
     let change = begun(ledger, "web:latest", Some("a"), &note("fay", 9)).await;
-    ledger.complete(change, Outcome::Moved, &note("fay", 9)).await.expect("moved");
+    ledger.complete(change, Outcome::Moved, &Followed::default(), &note("fay", 9)).await.expect("moved");
     let change = begun(ledger, "web:latest", None, &note("fay", 10)).await;
-    ledger.complete(change, Outcome::Deleted, &note("fay", 10)).await.expect("deleted");
+    ledger.complete(change, Outcome::Deleted, &Followed::default(), &note("fay", 10)).await.expect("deleted");
     drop(granted(ledger, "web:4", "a", 11).await);
     ledger.release(&key("web:4"), "gus", "stuck", at(12)).await.expect("released");
     let refused = Event::of("ours", &key("web:2"), Action::Push, Outcome::Refused, &note("hal", 13));
@@ -149,7 +149,7 @@ pub(super) async fn a_change_is_open_until_it_is_ended(store: &impl Store) {
     assert_eq!(said, expected);
     assert_eq!(ledger.open_changes(Some(&open[0]), 10).await.expect("an answer"), open[1..]);
     assert_eq!(ledger.open_changes(None, 1).await.expect("an answer"), open[..1]);
-    ledger.complete(beginning.change, Outcome::Moved, &note("ann", 4)).await.expect("moved");
+    ledger.complete(beginning.change, Outcome::Moved, &Followed::default(), &note("ann", 4)).await.expect("moved");
     ledger.abandon(other).await.expect("abandoned");
     assert_eq!(ledger.open_changes(None, 10).await.expect("an answer"), []);
     let again = moved(ledger, "web:latest", "b", 5).await;
@@ -162,7 +162,7 @@ pub(super) async fn changes_of_one_tag_at_once_are_noticed(store: &impl Store) {
     let first = begun(ledger, "web:latest", Some("a"), &note("ann", 1)).await;
     let second = begun(ledger, "web:latest", Some("b"), &note("bob", 2)).await;
     let elsewhere = begun(ledger, "web:edge", Some("b"), &note("cyd", 2)).await;
-    let done = ledger.complete(second, Outcome::Moved, &note("bob", 3)).await.expect("moved");
+    let done = ledger.complete(second, Outcome::Moved, &Followed::default(), &note("bob", 3)).await.expect("moved");
     assert_eq!((done.overlapped.is_some(), done.others.len()), (true, 1), "the first one is open");
     assert!(
         ledger
@@ -171,13 +171,13 @@ pub(super) async fn changes_of_one_tag_at_once_are_noticed(store: &impl Store) {
             .expect("an answer")
     );
     assert_eq!(done.others[0].attempt, first.attempt());
-    let done = ledger.complete(first, Outcome::Moved, &note("ann", 4)).await.expect("moved");
+    let done = ledger.complete(first, Outcome::Moved, &Followed::default(), &note("ann", 4)).await.expect("moved");
     assert_eq!((done.overlapped.is_some(), done.others.len()), (true, 0), "the second one ended meanwhile");
     let own = done.overlapped.expect("it is due a look");
     assert_eq!(ledger.open_changes(None, 10).await.expect("an answer").iter().filter(|change| change.is_told).count(), 1);
     assert!(!ledger.settle(&own, &shown(Some("b"), done.version - 1), &note("bob", 4)).await.expect("an answer"), "an older look");
     assert!(ledger.settle(&own, &shown(Some("a"), done.version), &note("ann", 4)).await.expect("an answer"));
-    let done = ledger.complete(elsewhere, Outcome::Moved, &note("cyd", 4)).await.expect("moved");
+    let done = ledger.complete(elsewhere, Outcome::Moved, &Followed::default(), &note("cyd", 4)).await.expect("moved");
     assert_eq!((done.overlapped, done.others.len()), (None, 0));
     let alone = moved(ledger, "web:latest", "c", 5).await;
     assert_eq!(alone.event.previous, Some(digest("a")));

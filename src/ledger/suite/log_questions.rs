@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::log::{begun, line, lines, moved, note, tree_root};
 use super::*;
+use crate::ledger::Followed;
 use crate::ledger::event::{Action, Entry, Event, Outcome};
 use crate::ledger::log::Filter;
 use crate::ledger::tree::{Hash, WIDTH, root};
@@ -67,7 +68,7 @@ pub(super) async fn what_a_tag_meant_at_a_time(store: &impl Store) {
     moved(ledger, "web:latest", "a", 10).await;
     moved(ledger, "web:latest", "b", 20).await;
     let change = begun(ledger, "web:latest", None, &note("ann", 30)).await;
-    ledger.complete(change, Outcome::Deleted, &note("ann", 30)).await.expect("deleted");
+    ledger.complete(change, Outcome::Deleted, &Followed::default(), &note("ann", 30)).await.expect("deleted");
     moved(ledger, "web:edge", "c", 25).await;
     moved(ledger, "api:latest", "d", 1).await;
     let meant = async |moment: Option<i64>| {

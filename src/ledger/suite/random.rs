@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 use crate::ledger::event::{Action, Event, Outcome};
-use crate::ledger::{Change, Look, Note};
+use crate::ledger::{Begun, Change, Followed, Look, Note};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -177,13 +177,21 @@ async fn take(step: Step, moment: i64, tested: &dyn Ledger, memory: &dyn Ledger,
             let (key, to, attempt) = (key(TAGS[tag]), content.map(|content| digest(CONTENTS[content])), AttemptId::random());
             let ours = tested.begin(&key, to.as_ref(), attempt, &note).await.expect("an answer");
             let theirs = memory.begin(&key, to.as_ref(), attempt, &note).await.expect("an answer");
-            prop_assert_eq!(ours.lifted, theirs.lifted);
+            let words = |begun: &Begun| {
+                let before = begun.before.as_ref().map(|entry| entry.event.clone());
+                (begun.lifted, before, begun.others.clone(), begun.followed.clone())
+            };
+            prop_assert_eq!(words(&ours), words(&theirs));
             held.changes.push((ours.change, theirs.change));
         }
         Step::Complete { change, outcome } => {
             let Some((ours, theirs)) = pick(&mut held.changes, change) else { return Ok(()) };
-            let ours = tested.complete(ours, outcome, &note).await.expect("an answer");
-            let theirs = memory.complete(theirs, outcome, &note).await.expect("an answer");
+            let release = (moment % 3 == 0).then(|| Tag::parse(&format!("1.4.{moment}")).expect("a tag"));
+            let followed = Followed { release, is_unreleased: moment % 2 == 0 };
+            let ours = tested.complete(ours, outcome, &followed, &note).await.expect("an answer");
+            let theirs = memory.complete(theirs, outcome, &followed, &note).await.expect("an answer");
+            let unreleased = tested.unreleased(None, 10).await.expect("an answer");
+            prop_assert_eq!(unreleased, memory.unreleased(None, 10).await.expect("an answer"));
             prop_assert_eq!(
                 (ours.entry.event, ours.overlapped, ours.others),
                 (theirs.entry.event, theirs.overlapped, theirs.others)

@@ -100,7 +100,7 @@ async fn a_ledger_of_a_newer_version_is_refused() {
     drop(open(&url).await);
     raw(&url).await.batch_execute("INSERT INTO pushonce_migrations VALUES (99)").await.expect("a version");
     let message = refused(&url).await;
-    assert!(message.contains("has schema 99 of a newer version, and this one knows 3; run the newer version"), "{message}");
+    assert!(message.contains("has schema 99 of a newer version, and this one knows 4; run the newer version"), "{message}");
 }
 
 #[tokio::test]

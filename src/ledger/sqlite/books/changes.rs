@@ -6,9 +6,10 @@ use super::events::note_row;
 use super::{Books, unavailable};
 use crate::clock::AttemptId;
 use crate::ledger::event::{Action, Outcome};
+use crate::ledger::row::Place;
 use crate::ledger::row::event::{NoteRow, note_columns, open_change};
-use crate::ledger::{Begun, Change, Completed, LedgerError, Look, Note, OpenChange, TagKey};
-use crate::oci::Digest;
+use crate::ledger::{Begun, Change, Completed, Followed, LedgerError, Look, Note, OpenChange, TagKey};
+use crate::oci::{Digest, Tag};
 
 const KEEP: &str = concat!(
     "INSERT INTO changes (registry, repository, tag, attempt, digest, told, ",
@@ -16,6 +17,10 @@ const KEEP: &str = concat!(
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING"
 );
 const VERSION: &str = "SELECT version FROM moving WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
+const FOLLOWED: &str = "SELECT follows FROM moving WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
+const FOLLOW: &str = "UPDATE moving SET follows = ?4, unreleased = ?5 WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
+pub(in crate::ledger::sqlite) const UNRELEASED: &str = "SELECT repository, tag FROM moving \
+     WHERE registry = ?1 AND unreleased = 1 AND (repository, tag) > (?2, ?3) ORDER BY repository, tag LIMIT ?4";
 const BUMP: &str = "INSERT INTO moving (registry, repository, tag, version) VALUES (?1, ?2, ?3, 1) \
      ON CONFLICT (registry, repository, tag) DO UPDATE SET version = version + 1 RETURNING version";
 const END: &str = "DELETE FROM changes WHERE registry = ?1 AND repository = ?2 AND tag = ?3 AND attempt = ?4";
@@ -43,16 +48,20 @@ impl Books<'_> {
         note: &Note,
     ) -> Result<Begun, LedgerError> {
         let lifted = self.lift(&key, note.at)?;
-        let after = self.meaning(&key, None)?.map_or(0, |entry| entry.number);
+        let before = self.meaning(&key, None)?;
+        let others: Vec<OpenChange> = self.changes_of(&key)?.into_iter().filter(|change| !change.is_told).collect();
         let open = OpenChange { key: key.clone(), to: to.clone(), attempt, note: note.clone(), is_told: false };
         self.keep_change(&open)?;
-        Ok(Begun { change: Change { key, to, attempt, after }, lifted })
+        let after = before.as_ref().map_or(0, |entry| entry.number);
+        let followed = self.followed(&key)?;
+        Ok(Begun { change: Change { key, to, attempt, after }, lifted, before, others, followed })
     }
 
     pub(in crate::ledger::sqlite) fn complete(
         &self,
         change: Change,
         outcome: Outcome,
+        followed: &Followed,
         note: &Note,
     ) -> Result<Completed, LedgerError> {
         let Change { key, to, attempt, after } = change;
@@ -71,7 +80,33 @@ impl Books<'_> {
             self.keep_change(change)?;
         }
         let version = self.bump(&key)?;
+        let release = followed.release.as_ref().map(Tag::as_str);
+        self.change(FOLLOW, params![self.registry, key.repository.as_str(), key.tag.as_str(), release, followed.is_unreleased])?;
         Ok(Completed { entry, overlapped, others, version })
+    }
+
+    /// The newest release that a tag has followed.
+    fn followed(&self, key: &TagKey) -> Result<Option<Tag>, LedgerError> {
+        let mut statement = self.connection.prepare_cached(FOLLOWED).map_err(unavailable)?;
+        let parameters = params![self.registry, key.repository.as_str(), key.tag.as_str()];
+        let found: Option<Option<String>> = statement.query_row(parameters, |row| row.get(0)).optional().map_err(unavailable)?;
+        found.flatten().map(|text| Tag::parse(&text).map_err(|error| self.corrupt(key, &error))).transpose()
+    }
+
+    pub(in crate::ledger::sqlite) fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+        // Every name sorts behind the empty one.
+        let (repository, tag) = after.map_or(("", ""), |key| (key.repository.as_str(), key.tag.as_str()));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(UNRELEASED).map_err(unavailable)?;
+        let mut rows = statement.query(params![self.registry, repository, tag, limit]).map_err(unavailable)?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            let columns = (|| Ok((row.get(0)?, row.get(1)?)))();
+            let (repository, tag): (String, String) =
+                columns.map_err(|error: rusqlite::Error| self.corrupt(&"a tag that moves", &error))?;
+            keys.push(Place { registry: self.registry, row: &"a tag that moves" }.key(&repository, &tag)?);
+        }
+        Ok(keys)
     }
 
     pub(in crate::ledger::sqlite) fn abandon(&self, change: &Change) -> Result<(), LedgerError> {

@@ -43,6 +43,7 @@ fn every_question_uses_an_index() {
         (plans::SPANS.to_owned(), "events_to_digest "),
         (plans::END_OF_SPAN.to_owned(), "events_that_point "),
         (plans::COUNTS.to_owned(), "events_"),
+        (plans::UNRELEASED.to_owned(), "moving_unreleased "),
         (tree::NODES.to_owned(), "PRIMARY KEY"),
         (tree::LEAVES.to_owned(), "PRIMARY KEY"),
     ]);
