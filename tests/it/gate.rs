@@ -2,11 +2,13 @@
 //! of its story, for each test.
 
 mod adoption;
+mod append_only;
 mod audit;
 mod delete;
 mod delete_races;
 mod delete_replicas;
 mod events;
+mod forward_only;
 mod known;
 mod multi_tag;
 mod pull;
