@@ -14,6 +14,7 @@
 
 pub mod carry;
 mod change;
+pub mod decision;
 pub mod event;
 pub mod log;
 pub mod memory;
@@ -37,6 +38,7 @@ use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
 
 pub use self::change::{Begun, Change, Completed, Followed, Look, OpenChange};
+pub use self::decision::Deciding;
 pub use self::event::Note;
 pub use self::log::Log;
 pub use self::open::{Engine, OpenError, accept, beside, open};
@@ -200,7 +202,7 @@ pub enum LedgerError {
 /// before it is ready leaves the outcome unknown, like an error: its write may
 /// still be carried out. Times are stored in whole milliseconds.
 #[async_trait]
-pub trait Ledger: Log + Send + Sync + fmt::Debug {
+pub trait Ledger: Log + Deciding + Send + Sync + fmt::Debug {
     /// The row of a tag, lifted rows left out.
     async fn lookup(&self, key: &TagKey) -> Result<Option<Record>, LedgerError>;
 

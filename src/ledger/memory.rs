@@ -3,6 +3,7 @@
 //! For tests; it forgets everything when it is dropped. A clone shows the same
 //! rows. Lifting a tag forgets its row, since a lifted row counts as no row.
 
+mod deciding;
 mod log;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ mod address;
 mod bulk;
 mod changes;
 mod connection;
+mod deciding;
 mod epochs;
 mod events;
 mod heads;

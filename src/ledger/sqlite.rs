@@ -10,6 +10,7 @@ mod backup;
 mod books;
 mod bulk;
 mod chain;
+mod deciding;
 mod judge;
 mod lock;
 mod log;

@@ -3,6 +3,7 @@
 //! A new engine implements [`Store`] and adds one line at the end of this file.
 
 mod claims;
+mod deciding;
 mod endings;
 mod followed;
 mod log;
@@ -173,6 +174,9 @@ macro_rules! run_on {
                 endings::a_lift_ends_the_attempts_of_before,
                 endings::releasing_ends_an_open_claim_and_is_written_down,
                 endings::a_ping_changes_nothing,
+                deciding::an_exception_is_used_once,
+                deciding::only_what_is_sealed_is_replaced,
+                deciding::of_two_uses_at_once_one_is_first,
                 followed::what_a_tag_has_followed_is_kept,
                 followed::of_two_changes_at_once_the_later_one_sees_the_other,
                 log::each_operation_leaves_its_event,

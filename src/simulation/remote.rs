@@ -4,6 +4,7 @@
 //! beside it as values, since a [`Claim`] can be made by a ledger only. A value whose
 //! message is lost is never taken.
 
+mod deciding;
 mod log;
 
 use std::fmt;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::oci::{RepositoryName, Tag};
+use crate::policy::{Channel, Mutability, Unreleased};
 
 #[test]
 fn a_rule_is_read_whole() {
@@ -247,26 +249,26 @@ channel = "stable"
 unreleased = "never"
 "#;
     let shown = parse_policy("policy.toml", text).expect_err("two mistakes").render(false);
-    let expected = r#"error: `rule.unreleased` is none of `allow`, `warn`, `refuse`
-  --> policy.toml:15:14
+    let expected = r#"error: `rule.channel` says what a forward-only tag follows, and this rule is not
+  --> policy.toml:15:11
    |
-15 | unreleased = "never"
-   |              ^^^^^^^ unknown word
-   |
-   = help: choose one of them
-
-error: `rule.channel` says what a forward-only tag follows, and this rule is not
-  --> policy.toml:14:11
-   |
-14 | channel = "stable"
+15 | channel = "stable"
    |           ^^^^^^^^ has no effect here
    |
    = help: remove the key, or write `mutability = "forward-only"`
 
-error: `rule.unreleased` says what a forward-only tag follows, and this rule is not
-  --> policy.toml:15:14
+error: `rule.unreleased` is none of `allow`, `warn`, `refuse`
+  --> policy.toml:16:14
    |
-15 | unreleased = "never"
+16 | unreleased = "never"
+   |              ^^^^^^^ unknown word
+   |
+   = help: choose one of them
+
+error: `rule.unreleased` says what a forward-only tag follows, and this rule is not
+  --> policy.toml:16:14
+   |
+16 | unreleased = "never"
    |              ^^^^^^^ has no effect here
    |
    = help: remove the key, or write `mutability = "forward-only"`"#;

@@ -19,7 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/001-tags.sql"),
     include_str!("../migrations/postgres/002-heads.sql"),
     include_str!("../migrations/postgres/003-log.sql"),
-    include_str!("../migrations/postgres/004-followed.sql"),
+    include_str!("../migrations/postgres/004-moves.sql"),
 ];
 
 /// Before the first one. The version is the number of the migration.

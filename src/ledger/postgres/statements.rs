@@ -51,6 +51,8 @@ macro_rules! record {
     };
 }
 
+pub(super) use record;
+
 const LOOKUP: &str = concat!("SELECT ", record!(), " FROM tags WHERE ", this_tag!());
 const LOCK: &str = concat!("SELECT ", record!(), " FROM tags WHERE ", this_tag!(), " FOR UPDATE");
 const RECORDS: &str = concat!("SELECT ", record!(), ", tag FROM tags WHERE registry = $1 AND repository = $2 ORDER BY tag");
@@ -315,7 +317,7 @@ impl Books<'_> {
 
     /// Keeps everybody else from changing the row, or its attempts, until the
     /// commit. A lifted row is locked and counts as none.
-    async fn lock(&self, key: &TagKey) -> Done<Option<Record>> {
+    pub(super) async fn lock(&self, key: &TagKey) -> Done<Option<Record>> {
         self.one(LOCK, key, &[]).await
     }
 
@@ -326,7 +328,7 @@ impl Books<'_> {
         found.ok_or_else(|| place.corrupt(&"it is neither free nor taken").into())
     }
 
-    async fn one(&self, sql: &str, key: &TagKey, more: &[Parameter<'_>]) -> Done<Option<Record>> {
+    pub(super) async fn one(&self, sql: &str, key: &TagKey, more: &[Parameter<'_>]) -> Done<Option<Record>> {
         let keys = given![self.registry => TEXT, key.repository.as_str() => TEXT, key.tag.as_str() => TEXT];
         let row = self.connection.row(sql, &[&keys, more].concat()).await?;
         Ok(row.map(|row| self.record(key, &row)).transpose()?.flatten())

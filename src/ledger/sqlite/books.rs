@@ -4,6 +4,7 @@
 //! has at that moment; where it changes nothing, the row is read to say why.
 
 mod changes;
+mod deciding;
 mod events;
 mod questions;
 pub(super) mod tree;
@@ -55,6 +56,8 @@ macro_rules! record {
         "digest, state, origin, changed_at"
     };
 }
+
+use record;
 
 const LOOKUP: &str = concat!("SELECT ", record!(), " FROM tags WHERE ", this_tag!());
 const RECORDS: &str = concat!("SELECT ", record!(), ", tag FROM tags WHERE registry = ?1 AND repository = ?2 ORDER BY tag");

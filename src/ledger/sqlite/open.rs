@@ -28,7 +28,7 @@ pub(super) const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../migrations/sqlite/002-acts.sql")),
     M::up(include_str!("../migrations/sqlite/003-heads.sql")),
     M::up(include_str!("../migrations/sqlite/004-log.sql")),
-    M::up(include_str!("../migrations/sqlite/005-followed.sql")),
+    M::up(include_str!("../migrations/sqlite/005-moves.sql")),
 ];
 
 /// How long to wait for somebody else's lock, such as that of a `.backup`.

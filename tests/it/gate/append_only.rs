@@ -17,9 +17,7 @@ fn fallback_tag(subject: &Image) -> String {
 }
 
 fn index(children: &[&Image]) -> Manifest {
-    let entry = |image: &&Image| {
-        json!({"mediaType": image.manifest.media_type, "digest": image.digest(), "size": image.manifest.bytes.len()})
-    };
+    let entry = |image: &&Image| json!({"mediaType": image.manifest.media_type, "digest": image.digest(), "size": image.manifest.bytes.len()});
     let entries: Vec<Value> = children.iter().map(entry).collect();
     Manifest::new(INDEX, json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).to_string().as_bytes())
 }
