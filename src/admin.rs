@@ -4,6 +4,7 @@
 mod access;
 mod api;
 mod asked;
+mod granting;
 mod pages;
 
 use std::io;
@@ -53,6 +54,8 @@ pub struct Admin {
     pub drain: Drain,
     /// Whoever looks must know it.
     pub token: Option<SecretString>,
+    /// Whoever grants exceptions must know it; `None` grants none.
+    pub exceptions_token: Option<SecretString>,
     /// What the background audit found.
     pub audits: Audits,
     pub audit_interval: Duration,
@@ -77,13 +80,13 @@ pub async fn listen(address: SocketAddr, admin: Admin) -> Result<SocketAddr, Adm
 }
 
 fn routes(mut admin: Admin) -> Router {
-    let token = Arc::new(admin.token.take());
+    let tokens = Arc::new(access::Tokens { look: admin.token.take(), grant: admin.exceptions_token.take() });
     let layers = ServiceBuilder::new()
         // A bug here must not end the connection without an answer.
         .layer(CatchPanicLayer::new())
         // A hanging ledger must not pile up scrapes.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
-        .layer(from_fn_with_state(token, access::judge))
+        .layer(from_fn_with_state(tokens, access::judge))
         // What is true now is not true later.
         .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
     Router::new()

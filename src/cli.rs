@@ -5,12 +5,14 @@ mod adopt;
 mod audit;
 pub mod check;
 pub mod explain;
+mod exception;
 mod ledger;
 mod log;
 mod operator;
 mod progress;
 mod question;
 mod release;
+mod report;
 mod serve;
 mod table;
 mod walk;
@@ -101,6 +103,15 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    #[command(long_about = report::ABOUT, after_help = report::EXAMPLES)]
+    Report(report::Arguments),
+    /// Let the rule of one tag be broken once
+    Exception {
+        #[command(subcommand)]
+        command: exception::ExceptionCommand,
+    },
+    #[command(long_about = exception::YANK, after_help = exception::YANK_EXAMPLES)]
+    Yank(exception::YankArguments),
     /// Look at the ledger, copy it, check it, move it
     Ledger {
         #[command(subcommand)]
@@ -142,6 +153,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Command::Adopt(arguments) => ended(adopt::adopt(&arguments, environment), color),
         Command::Audit(arguments) => ended(audit::audit(&arguments, environment), color),
         Command::Question(question) => ended(question::answer(question, environment), color),
+        Command::Report(arguments) => ended(report::report(&arguments, environment), color),
+        Command::Exception { command } => ended(exception::run(command, environment), color),
+        Command::Yank(arguments) => ended(exception::yank(&arguments, environment), color),
         Command::Ledger { command } => ended(ledger::run(command, environment), color),
     }
 }

@@ -9,6 +9,7 @@ mod caller;
 mod change;
 mod classify;
 mod decision;
+mod decisions;
 mod delete;
 mod drift;
 mod guarded;
@@ -27,6 +28,7 @@ mod reconcile;
 mod recorder;
 mod rights;
 mod rollforward;
+mod settling;
 mod unpoint;
 mod walk;
 
@@ -99,6 +101,7 @@ pub struct Gate {
     locks: Locks,
     turns: Turns,
     known: Known,
+    decided: decisions::Known,
     uploads: Semaphore,
     tasks: TaskTracker,
     request_ids: RequestIds,
@@ -155,6 +158,7 @@ impl Gate {
             locks: Locks::default(),
             turns: Turns::default(),
             known: Known::default(),
+            decided: decisions::Known::default(),
             uploads: Semaphore::new(server.max_uploads),
             tasks,
             request_ids: RequestIds::new(),

@@ -24,7 +24,7 @@ pub use movable::{Motion, Movable};
 pub use pattern::{PatternError, RepositoryPattern, TagPattern};
 pub use release::Release;
 pub use rule::Rule;
-pub use verdict::{Channel, Delete, Enforcement, Mutability, Unreleased, Verdict};
+pub use verdict::{Channel, Delete, Enforcement, MultiArch, Mutability, Unreleased, Verdict};
 
 use crate::oci::{RepositoryName, Tag};
 use set::PatternSet;
@@ -103,6 +103,7 @@ impl Policy {
             mutability,
             enforcement: general.enforcement,
             delete: Delete::Deny,
+            multi_arch: MultiArch::Refuse,
             channel: Channel::All,
             unreleased: Unreleased::Allow,
             help_url: None,

@@ -3,23 +3,27 @@
 //! The commands, the JSON API and the pages all ask here. An answer can be written as JSON
 //! as it is; times in it are RFC 3339 in UTC.
 
+mod decisions;
 mod difference;
 mod digests;
 mod history;
 mod kind;
 mod releases;
+mod report;
 mod resolve;
 #[cfg(test)]
 mod tests;
 pub mod reference;
 pub mod when;
 
+pub use self::decisions::{OpenException, Standing, Yanked, standing};
 pub use self::difference::{Change, Difference, diff};
 pub use self::digests::{Known, Meant, Time, whatis};
 pub use self::history::{Cursor, Page, history};
 pub use self::kind::Kind;
 pub use self::releases::{Moving, Release, Releases, releases};
-pub use self::resolve::{Resolution, Resolved, resolve};
+pub use self::report::{Offender, Report, report};
+pub use self::resolve::{Resolution, Resolved, YankedSince, resolve};
 
 use jiff::Timestamp;
 

@@ -19,7 +19,7 @@ use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, ErrorCode, error_body};
 use crate::upstream::UpstreamError;
 
-pub use self::immutable::{Immutable, Meaning};
+pub use self::immutable::{Immutable, Meaning, day};
 pub use self::unmoved::{Unmoved, Why};
 
 /// Seconds after which a client may try again what could not be decided.

@@ -1,6 +1,7 @@
 //! Who may look at the second listener.
 //!
-//! With `admin.token_file` everybody has to give the token, but for the probes. Without,
+//! With `admin.token_file` everybody has to give the token, but for the probes. To grant an
+//! exception is a right of its own, with its own token, and nobody has it without. Without,
 //! the listener is on loopback, and the one thing to fear is a page in a browser on this
 //! machine that reaches it under a name of its own (DNS rebinding): so the name must be
 //! one of loopback.
@@ -11,11 +12,14 @@ use std::sync::Arc;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use data_encoding::BASE64;
 use secrecy::{ExposeSecret, SecretString};
+
+/// The longest name of a user that is kept, in characters.
+const LONGEST_USER: usize = 128;
 
 /// What anybody may ask for, since those who probe have no secret.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
@@ -24,41 +28,76 @@ const PROBES: [&str; 2] = ["/livez", "/readyz"];
 /// own, since Chromium sees no second one in a line.
 const CHALLENGES: [&str; 2] = ["Bearer realm=\"pushonce\"", "Basic realm=\"pushonce, the token as password\", charset=\"UTF-8\""];
 
-/// Lets a request through, or says what it lacks.
-pub(super) async fn judge(State(token): State<Arc<Option<SecretString>>>, request: Request, next: Next) -> Response {
-    match refused(token.as_ref().as_ref(), &request) {
-        Some(refused) => refused,
-        None => next.run(request).await,
-    }
+/// What has to be known, to look and to grant exceptions.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) look: Option<SecretString>,
+    pub(super) grant: Option<SecretString>,
 }
 
-fn refused(token: Option<&SecretString>, request: &Request) -> Option<Response> {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if PROBES.contains(&request.uri().path()) {
+/// Who asks, as far as they say.
+#[derive(Clone, Debug)]
+pub(super) struct Who(pub(super) String);
+
+/// The one path where something is changed.
+const EXCEPTIONS: &str = "/api/v1/exceptions";
+
+/// Lets a request through, or says what it lacks.
+pub(super) async fn judge(State(tokens): State<Arc<Tokens>>, mut request: Request, next: Next) -> Response {
+    if let Some(refused) = refused(&tokens, &request) {
+        return refused;
+    }
+    let who = text(&request, header::AUTHORIZATION).and_then(given).and_then(|given| given.user);
+    request.extensions_mut().insert(Who(who.unwrap_or_else(|| "the admin API".to_owned())));
+    next.run(request).await
+}
+
+fn text(request: &Request, name: header::HeaderName) -> Option<&str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn refused(tokens: &Tokens, request: &Request) -> Option<Response> {
+    let path = request.uri().path();
+    if PROBES.contains(&path) {
         return None;
     }
+    let grants = path == EXCEPTIONS && request.method() == Method::POST;
+    let (token, key) = if grants { (&tokens.grant, "admin.exceptions_token_file") } else { (&tokens.look, "admin.token_file") };
     match token {
         Some(token) => {
-            let is_known = text(header::AUTHORIZATION).and_then(given).is_some_and(|given| is_same(&given, token));
-            let words = "give the token of `admin.token_file`: Authorization: Bearer TOKEN, or as the password of any user\n";
+            let is_known = text(request, header::AUTHORIZATION).and_then(given).is_some_and(|given| is_same(&given.token, token));
+            let words = format!("give the token of `{key}`: Authorization: Bearer TOKEN, or as the password of any user\n");
             let challenges = CHALLENGES.map(|challenge| (header::WWW_AUTHENTICATE, challenge));
             (!is_known).then(|| (StatusCode::UNAUTHORIZED, AppendHeaders(challenges), words).into_response())
         }
+        None if grants => {
+            let words = format!("nobody grants exceptions here: set `{key}`, or run `pushonce exception grant`\n");
+            Some((StatusCode::FORBIDDEN, words).into_response())
+        }
         None => {
             let words = "ask for it as 127.0.0.1 or localhost, or set `admin.token_file`\n";
-            (!text(header::HOST).is_some_and(is_loopback)).then(|| (StatusCode::MISDIRECTED_REQUEST, words).into_response())
+            (!text(request, header::HOST).is_some_and(is_loopback))
+                .then(|| (StatusCode::MISDIRECTED_REQUEST, words).into_response())
         }
     }
 }
 
+/// What an `Authorization` gives.
+struct Given {
+    token: String,
+    user: Option<String>,
+}
+
 /// The token of `Bearer`, or the password of `Basic`.
-fn given(value: &str) -> Option<String> {
+fn given(value: &str) -> Option<Given> {
     let (scheme, credentials) = value.split_once(' ')?;
     match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => Some(credentials.trim().to_owned()),
+        "bearer" => Some(Given { token: credentials.trim().to_owned(), user: None }),
         "basic" => {
             let decoded = String::from_utf8(BASE64.decode(credentials.trim().as_bytes()).ok()?).ok()?;
-            Some(decoded.split_once(':')?.1.to_owned())
+            let (user, token) = decoded.split_once(':')?;
+            let user: String = user.chars().filter(|letter| !letter.is_control()).take(LONGEST_USER).collect();
+            Some(Given { token: token.to_owned(), user: Some(user).filter(|user| !user.is_empty()) })
         }
         _ => None,
     }
@@ -94,7 +133,7 @@ mod tests {
             ("Digest word", None),
             ("word", None),
         ] {
-            assert_eq!(given(value).as_deref(), expected, "{value}");
+            assert_eq!(given(value).map(|given| given.token).as_deref(), expected, "{value}");
         }
         let token = SecretString::from("word");
         assert!(is_same("word", &token) && !is_same("words", &token) && !is_same("", &token));

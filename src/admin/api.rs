@@ -11,8 +11,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::Admin;
-use super::asked::{Between, OfDigest, OfLog, OfRepository, OfTag, PATIENCE, Refused, digest, key, moment, name};
+use super::asked::{Between, InTime, OfDigest, OfLog, OfRepository, OfTag, PATIENCE, Refused, digest, key, moment, name};
+use super::{Admin, granting};
+use crate::clock::{Clock, SystemClock};
 use crate::questions::{self, Resolution};
 
 pub(super) fn routes() -> Router<Arc<Admin>> {
@@ -22,10 +23,16 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/whatis", get(whatis))
         .route("/releases", get(releases))
         .route("/diff", get(diff))
-        .fallback(async || Refused::unknown("there are resolve, log, whatis, releases and diff under /api/v1".to_owned()))
+        .route("/report", get(report))
+        .route("/decisions", get(decisions))
+        .merge(granting::routes())
+        .fallback(async || {
+            let all = "resolve, log, whatis, releases, diff, report, decisions and exceptions";
+            Refused::unknown(format!("there are {all} under /api/v1"))
+        })
         .method_not_allowed_fallback(async || Refused {
             status: StatusCode::METHOD_NOT_ALLOWED,
-            words: "questions are asked by GET".to_owned(),
+            words: "questions are asked by GET, and exceptions are granted by POST".to_owned(),
         })
         .layer(from_fn(in_time));
     Router::new().nest("/api/v1", questions)
@@ -80,4 +87,14 @@ async fn diff(State(admin): State<Arc<Admin>>, asked: Asked<Between>) -> Answer 
     let Query(Between { repository, from, to }) = asked?;
     let (repository, from, to) = (name(&repository)?, moment(&from)?, moment(&to)?);
     Ok(Json(questions::diff(&*admin.ledger, &repository, (from.min(to), from.max(to))).await?).into_response())
+}
+
+async fn report(State(admin): State<Arc<Admin>>, asked: Asked<InTime>) -> Answer {
+    let Query(InTime { since, until }) = asked?;
+    let (since, until) = (moment(since.as_deref().unwrap_or("30d"))?, moment(until.as_deref().unwrap_or("now"))?);
+    Ok(Json(questions::report(&*admin.ledger, since, until).await?).into_response())
+}
+
+async fn decisions(State(admin): State<Arc<Admin>>) -> Answer {
+    Ok(Json(questions::standing(&*admin.ledger, SystemClock.now()).await?).into_response())
 }

@@ -117,6 +117,13 @@ pub(super) struct OfRepository {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct InTime {
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Between {
     pub(super) repository: String,
     pub(super) from: String,

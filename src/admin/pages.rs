@@ -1,5 +1,6 @@
 //! The release log as pages, made here whole: they need no script.
 
+mod attention;
 mod audit;
 mod chart;
 mod diff;

@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config;
 use crate::ledger::{LedgerError, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
-use crate::questions::{self, Resolution, when};
+use crate::questions::{self, Resolution, Resolved, when};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Question {
@@ -93,7 +93,7 @@ pub(super) struct Asked {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     /// For people
     Table,
     /// For machines
@@ -112,7 +112,13 @@ pub(super) fn answer(question: Question, environment: &Environment) -> Result<St
             })?;
             match resolution {
                 Resolution::Means(resolved) if asked.output == Output::Json => json(&resolved),
-                Resolution::Means(resolved) => Ok(format!("{}\n", resolved.pin)),
+                Resolution::Means(Resolved { pin, yanked: None, .. }) => Ok(format!("{pin}\n")),
+                // Standard output is what is pinned; the warning is for people.
+                Resolution::Means(Resolved { pin, yanked: Some(yank), .. }) => {
+                    let words =
+                        format!("{}:{} was yanked on {} by {}: {}", key.repository, yank.tag, yank.at, yank.who, yank.reason);
+                    Err(Ended::Told { text: format!("{pin}\n"), words, code: 0 })
+                }
                 Resolution::Deleted(since) => Err(Ended::Failed(format!("{key} was deleted at {since}; see `pushonce log {key}`"))),
                 Resolution::Unknown => Err(Ended::Failed(unknown(&key, at))),
             }

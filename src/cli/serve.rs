@@ -119,13 +119,14 @@ async fn run(config: Config) -> Result<(), ServeError> {
     };
     webhooks::start(config.webhooks, told, drain.writes()).await?;
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
-    let listener = Listener::bind(config.listen, &config.server, gate, Arc::clone(&metrics)).await?;
+    let listener = Listener::bind(config.listen, &config.server, Arc::clone(&gate), Arc::clone(&metrics)).await?;
     let admin = Admin {
         ledger,
         probe,
         metrics,
         drain: drain.clone(),
         token: config.admin.token,
+        exceptions_token: config.admin.exceptions_token,
         audits,
         audit_interval: config.audit.interval,
         policy,
@@ -135,6 +136,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let address = listener.address()?;
     let policy_file = config.policy_file.display().to_string();
     tracing::info!(%address, admin = %admin_address, registry, policy = policy_file, rules, "serving");
+    drain.writes().spawn(Arc::clone(&gate).go_on_keeping_up(drain.token()));
     drain.writes().spawn(reconciler.run());
     drain.writes().spawn(auditor.run());
     let serving = tokio::spawn(listener.serve(drain.clone()));

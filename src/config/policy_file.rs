@@ -10,13 +10,13 @@ use super::diagnostic::{Diagnostic, Place, Source};
 use super::raw::{Document, Report, Section};
 use super::words::{self, Mistake};
 use crate::policy::{
-    Channel, Delete, Enforcement, General, Mutability, PatternError, Policy, PolicyError, RepositoryPattern, Rule, TagPattern,
-    Unreleased,
+    Channel, Delete, Enforcement, General, MultiArch, Mutability, PatternError, Policy, PolicyError, RepositoryPattern, Rule,
+    TagPattern, Unreleased,
 };
 
 pub(super) const KEYS: &[&str] = &["default", "enforcement", "referrers", "rule"];
 pub(super) const RULE_KEYS: &[&str] =
-    &["name", "repositories", "tags", "mutability", "enforcement", "delete", "channel", "unreleased", "help_url"];
+    &["name", "repositories", "tags", "mutability", "enforcement", "delete", "multi_arch", "channel", "unreleased", "help_url"];
 
 /// A rule as far as it could be read, and its places in the file.
 struct Draft {
@@ -72,6 +72,11 @@ fn draft<'a>(top: &Section<'a>, index: usize, value: &'a Spanned<DeValue<'a>>, r
         let message = "`rule.delete` does not hold a tag that is mutable";
         refuse_without_effect(&section, report, "delete", message, "remove the key, or make the rule immutable");
     }
+    let multi_arch = word(&section, "multi_arch", MultiArch::ALL, MultiArch::as_str);
+    if multi_arch.is_some() && mutability.is_some_and(|mutability| mutability != Mutability::Immutable) {
+        let message = "`rule.multi_arch` is about tags that do not move, and those of this rule do";
+        refuse_without_effect(&section, report, "multi_arch", message, "remove the key, or make the rule immutable");
+    }
     let channel = word(&section, "channel", Channel::ALL, Channel::as_str);
     let unreleased = word(&section, "unreleased", Unreleased::ALL, Unreleased::as_str);
     if mutability.is_some_and(|mutability| mutability != Mutability::ForwardOnly) {
@@ -93,6 +98,7 @@ fn draft<'a>(top: &Section<'a>, index: usize, value: &'a Spanned<DeValue<'a>>, r
             mutability: mutability.unwrap_or(Mutability::Mutable),
             enforcement: enforcement(&section).unwrap_or(Enforcement::Enforce),
             delete: delete.unwrap_or(Delete::Deny),
+            multi_arch: multi_arch.unwrap_or(MultiArch::Refuse),
             channel: channel.unwrap_or(Channel::All),
             unreleased: unreleased.unwrap_or(Unreleased::Allow),
             help_url: section.read("help_url", words::help_url).map(Arc::from),

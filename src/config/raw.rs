@@ -57,7 +57,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ledger", &["url", "password_file", "pool_size", "timeout", "witness", "reconcile_interval"]),
-    ("admin", &["listen", "token_file"]),
+    ("admin", &["listen", "token_file", "exceptions_token_file"]),
     ("release_log", &["origin", "signing_key_file", "checkpoint_file"]),
     ("policy", &["file"]),
     ("audit", &["interval", "repair", "concurrency"]),

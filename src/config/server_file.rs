@@ -190,19 +190,33 @@ fn admin(section: &Section<'_>, data_listen: SocketAddr, directory: &Path, files
         let diagnostic = Diagnostic::new(place, format!("`admin.listen` is the address of the data listener, {listen}"));
         report.push(diagnostic.label("taken").hint("give each listener its own port"));
     }
-    let token = password::in_file((section, "token_file"), directory, None, files, report);
-    let place = || section.place_of("token_file").unwrap_or_else(|| section.header_place());
-    if token.as_ref().is_some_and(|token| token.expose_secret().trim().len() < SHORTEST_TOKEN) {
-        let diagnostic = Diagnostic::new(place(), "the token that `admin.token_file` names is too short".to_owned());
-        report.push(diagnostic.label("at least 32 characters").hint("make one with `openssl rand -hex 32`"));
-    }
+    let token = token(section, "token_file", directory, files, report);
     if token.is_none() && !listen.ip().is_loopback() && !section.is_given("token_file") {
         let place = section.place_of("listen").unwrap_or_else(|| section.header_place());
         let message = format!("`admin.listen` is {listen}, which others can reach, and nobody has to say who they are");
         let hint = "write `token_file = \"admin-token\"` under `[admin]`, with a token in it, or listen on 127.0.0.1";
         report.push(Diagnostic::new(place, message).label("open to all").hint(hint));
     }
-    Admin { listen, token: token.map(|token| SecretString::from(token.expose_secret().trim())) }
+    let exceptions_token = self::token(section, "exceptions_token_file", directory, files, report);
+    let texts = [&token, &exceptions_token].map(|token| token.as_ref().map(ExposeSecret::expose_secret));
+    if texts[0].is_some() && texts[0] == texts[1] {
+        let place = section.place_of("exceptions_token_file").unwrap_or_else(|| section.header_place());
+        let diagnostic = Diagnostic::new(place, "whoever may look could grant exceptions as well: both tokens are the same");
+        report.push(diagnostic.label("the token of `admin.token_file`").hint("make another one with `openssl rand -hex 32`"));
+    }
+    Admin { listen, token, exceptions_token }
+}
+
+/// The token in a file, without the space around it.
+fn token(section: &Section<'_>, key: &str, directory: &Path, files: ReadFile<'_>, report: &Report) -> Option<SecretString> {
+    let token = password::in_file((section, key), directory, None, files, report)?;
+    let token = SecretString::from(token.expose_secret().trim());
+    if token.expose_secret().len() < SHORTEST_TOKEN {
+        let place = section.place_of(key).unwrap_or_else(|| section.header_place());
+        let diagnostic = Diagnostic::new(place, format!("the token that `admin.{key}` names is too short"));
+        report.push(diagnostic.label("at least 32 characters").hint("make one with `openssl rand -hex 32`"));
+    }
+    Some(token)
 }
 
 fn release_log(section: &Section<'_>, directory: &Path, default_origin: String) -> ReleaseLog {

@@ -124,6 +124,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Whoever looks must know it; `None` on loopback only.
     pub token: Option<SecretString>,
+    /// Whoever grants exceptions must know it; `None` grants none over HTTP.
+    pub exceptions_token: Option<SecretString>,
 }
 
 /// `[release_log]`.

@@ -42,7 +42,7 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<Answer, Refusal> {
         let key = &delete.what;
-        let verdict = self.policy.decide(&key.repository, &key.tag);
+        let verdict = self.verdict_of_delete(key).await?;
         decision.about_tag(key, &verdict);
         if verdict.is_guarded() && verdict.keeps() {
             return Err(self.refuse_delete_of_guarded(caller, key, &verdict, decision).await);
@@ -147,7 +147,7 @@ impl Gate {
         let mut bound = Vec::new();
         for (tag, record) in self.metrics.ledger("records", self.ledger.records(repository)).await? {
             let key = TagKey { repository: repository.clone(), tag };
-            let verdict = self.policy.decide(&key.repository, &key.tag);
+            let verdict = self.verdict_of_delete(&key).await?;
             let is_held = record.state != State::Burnt && verdict.is_immutable();
             if is_held && self.needs(caller, repository, &record.digest, digest).await? {
                 bound.push(Bound { key, verdict, record });
@@ -304,6 +304,7 @@ impl Gate {
         let is_burnt = self.metrics.ledger("burn", self.ledger.burn(key, &record.digest, &note)).await?;
         if is_burnt {
             self.known.burnt(key, record, note.at);
+            self.spend_on_delete(caller, key).await;
             tracing::info!(request = caller.request_id, tag = %key, rule = &*verdict.rule, "an immutable tag was deleted and is burnt");
         }
         Ok(is_burnt)

@@ -3,13 +3,17 @@
 //! A move is written down, alone, before it is judged: of two pushes at once, on whichever
 //! replica, one waits until the other has ended, and is judged by what that one left.
 
+use std::collections::BTreeSet;
+
 use super::Gate;
 use super::caller::Caller;
 use super::decision::Decision;
 use super::locks::Turn;
 use super::push::Judged;
 use super::rights::Shown;
+use crate::ledger::decision::Allows;
 use crate::ledger::event::Entry;
+use crate::ledger::log::Filter;
 use crate::ledger::{Begun, Change, TagKey};
 use crate::oci::manifest;
 use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
@@ -70,13 +74,39 @@ impl Gate {
     ) -> Result<Announced, Refusal> {
         let turn = self.turns.wait(&judged.key).await;
         let begun = self.begin_alone(caller, &judged.key, brought.content).await?;
-        match self.judge_move(caller, &judged, &begun, brought, decision).await {
-            Ok(motion) => Ok(Announced { judged, change: begun.change, motion, turn }),
-            Err(refusal) => {
+        let refusal = match self.judge_move(caller, &judged, &begun, brought, decision).await {
+            Ok(motion) => return Ok(Announced { judged, change: begun.change, motion, turn }),
+            Err(refusal) => refusal,
+        };
+        match self.excepted(caller, &judged.key, &refusal, brought).await {
+            Ok(Some(motion)) => Ok(Announced { judged, change: begun.change, motion, turn }),
+            Ok(None) => {
                 self.abandon(begun.change).await;
                 Err(self.unless_hidden(caller, refusal, begun.before.as_ref(), brought.content, decision).await)
             }
+            Err(cause) => {
+                self.abandon(begun.change).await;
+                Err(cause)
+            }
         }
+    }
+
+    /// The move that an exception lets be made, which is used up by it. What the tag has
+    /// followed begins anew.
+    async fn excepted(
+        &self,
+        caller: &Caller,
+        key: &TagKey,
+        refusal: &Refusal,
+        brought: Brought<'_>,
+    ) -> Result<Option<Motion>, Refusal> {
+        let Refusal::Move(_) = refusal else { return Ok(None) };
+        let Some(exception) = self.exception(key, Allows::Push).await? else { return Ok(None) };
+        let offered = self.offered(key, brought).await?;
+        let act = self.used(caller, &exception);
+        let is_spent = self.metrics.ledger("spend", self.ledger.spend(&exception.id, &act, key)).await?;
+        self.keep_up().await?;
+        Ok(is_spent.then(|| Motion::excepted(offered.into_iter().max())))
     }
 
     /// Whether a tag may move to what is brought, by what it has followed or holds.
@@ -88,7 +118,7 @@ impl Gate {
         brought: Brought<'_>,
         decision: &mut Decision,
     ) -> Result<Motion, Refusal> {
-        let Judged { key, verdict } = judged;
+        let Judged { key, verdict, .. } = judged;
         let known = begun.before.as_ref().and_then(|entry| entry.event.digest.clone());
         let refused = |why| Refusal::Move(Box::new(Unmoved { key: key.clone(), verdict: verdict.clone(), why: Some(why) }));
         match verdict.mutability {
@@ -140,12 +170,33 @@ impl Gate {
     /// The newest release that a tag has followed: as it was written down with its last
     /// move, or what the bytes that it means were released as since.
     async fn followed(&self, key: &TagKey, written: Option<&Tag>, means: Option<&Digest>) -> Result<Option<Release>, Refusal> {
+        let decisions = self.decisions().await?;
+        let line = Line::of(&key.tag);
+        let is_yanked = |tag: &Tag| {
+            let release = TagKey { repository: key.repository.clone(), tag: tag.clone() };
+            decisions.yank(&release).is_some()
+        };
+        let counts = |release: &Release| line.holds(release) && release.tag() != &key.tag && !is_yanked(release.tag());
         let mut releases: Vec<Release> = written.and_then(Release::of).into_iter().collect();
         if let Some(digest) = means {
             releases.extend(self.releases_on(&key.repository, digest).await?);
         }
-        let line = Line::of(&key.tag);
-        Ok(releases.into_iter().filter(|release| line.holds(release) && release.tag() != &key.tag).max())
+        if releases.iter().any(|release| is_yanked(release.tag())) {
+            releases.extend(self.followed_before(key).await?);
+        }
+        Ok(releases.into_iter().filter(counts).max())
+    }
+
+    /// Every release that a tag meant lately.
+    async fn followed_before(&self, key: &TagKey) -> Result<Vec<Release>, Refusal> {
+        let filter = Filter { repository: Some(key.repository.clone()), tag: Some(key.tag.clone()), ..Filter::default() };
+        let entries = self.metrics.ledger("entries", self.ledger.entries(&filter, LATELY)).await?;
+        let meant = entries.into_iter().filter(|entry| entry.event.outcome.points()).filter_map(|entry| entry.event.digest);
+        let mut releases = Vec::new();
+        for digest in meant.collect::<BTreeSet<Digest>>() {
+            releases.extend(self.releases_on(&key.repository, &digest).await?);
+        }
+        Ok(releases)
     }
 
     /// The releases that the bytes are, with those that the same push makes of them.
@@ -165,6 +216,20 @@ impl Gate {
         let spans = self.metrics.ledger("spans", self.ledger.spans(digest, MOST)).await?;
         let standing = spans.into_iter().filter(|span| span.until.is_none()).filter_map(|span| span.from.event.key());
         Ok(standing.filter(|key| key.repository == *repository).filter_map(|key| Release::of(&key.tag)).collect())
+    }
+
+    /// Refuses a tag that moves the bytes of a yanked release.
+    pub(super) async fn refuse_if_yanked(
+        &self,
+        caller: &Caller,
+        judged: &Judged,
+        content: &Content,
+        decision: &mut Decision,
+    ) -> Result<(), Refusal> {
+        match self.judge_yank(&judged.key, &judged.verdict, content).await {
+            Err(refusal) => Err(self.unless_hidden(caller, refusal, None, content, decision).await),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// The refusal of a move, telling no more than the registry would show this client.
@@ -191,6 +256,10 @@ impl Gate {
     }
 }
 
+/// How many events of a tag are looked through for what it has followed before a release
+/// that was yanked.
+const LATELY: usize = 200;
+
 /// The most times that are looked through for the releases of a digest.
 const MOST: usize = 10_000;
 
@@ -200,7 +269,7 @@ fn entries(content: &Content) -> Result<Vec<String>, Refusal> {
 
 /// What a client is told whose bytes are no known release.
 pub(super) fn unreleased_warning(judged: &Judged, motion: &Motion) -> Option<String> {
-    let Judged { key, verdict } = judged;
+    let Judged { key, verdict, .. } = judged;
     let is_due = motion.is_unreleased() && verdict.unreleased == Unreleased::Warn;
     let advice = "push their release tag as well";
     is_due

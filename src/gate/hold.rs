@@ -7,6 +7,7 @@ use super::Gate;
 use super::caller::Caller;
 use super::decision::Decision;
 use super::push::Judged;
+use super::settling::Leave;
 use crate::clock::AttemptId;
 use crate::failpoint::failpoint;
 use crate::ledger::{Claim, Claimed, Record, State};
@@ -29,7 +30,7 @@ impl Gate {
     pub(super) async fn refuse_if_taken(
         &self,
         caller: &Caller,
-        judged: &Judged,
+        judged: &mut Judged,
         content: &Content,
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
@@ -42,7 +43,7 @@ impl Gate {
     async fn accept_or_refuse(
         &self,
         caller: &Caller,
-        judged: &Judged,
+        judged: &mut Judged,
         mut record: Record,
         content: &Content,
         decision: &mut Decision,
@@ -60,6 +61,10 @@ impl Gate {
         if means(&record, content) {
             return Ok(());
         }
+        judged.leave = self.leave(caller, judged, &record, content).await?;
+        if judged.leave.is_some() {
+            return Ok(());
+        }
         Err(self.refuse(caller, (&judged.key, &judged.verdict), &record, content, decision).await)
     }
 
@@ -72,9 +77,10 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<Vec<Claimant>, Refusal> {
         let mut claimants = Vec::with_capacity(held.len());
-        for judged in held {
-            match self.claim(caller, &judged, content, decision).await {
-                Ok((claim, sealed)) => claimants.push(Claimant { judged, claim, sealed, needs_pointing: false }),
+        for mut judged in held {
+            match self.claim(caller, &mut judged, content, decision).await {
+                Ok(Some((claim, sealed))) => claimants.push(Claimant { judged, claim, sealed, needs_pointing: false }),
+                Ok(None) => decision.verdict("stored"),
                 Err(refusal) => {
                     self.withdraw_all(claimants).await;
                     return Err(refusal);
@@ -87,13 +93,15 @@ impl Gate {
         Ok(claimants)
     }
 
+    /// `None` where the content is stored, and the tag waits for the image that it is part
+    /// of.
     async fn claim(
         &self,
         caller: &Caller,
-        judged: &Judged,
+        judged: &mut Judged,
         content: &Content,
         decision: &mut Decision,
-    ) -> Result<(Claim, bool), Refusal> {
+    ) -> Result<Option<(Claim, bool)>, Refusal> {
         // The row may name the same bytes in another algorithm, and may change under
         // our eyes: a few rounds settle it.
         let mut digest = content.digest.clone();
@@ -101,13 +109,18 @@ impl Gate {
             let note = self.note(caller, &judged.key, Some(content));
             let claiming = self.ledger.claim(&judged.key, &digest, AttemptId::random(), &note);
             match self.metrics.ledger("claim", claiming).await? {
-                Claimed::Granted(claim) => return Ok((claim, false)),
-                Claimed::AlreadySealed(claim, _) => return Ok((claim, true)),
+                Claimed::Granted(claim) => return Ok(Some((claim, false))),
+                Claimed::AlreadySealed(claim, _) => return Ok(Some((claim, true))),
                 Claimed::Taken(record) => {
                     if means(&record, content) {
                         digest = record.digest.clone();
                     }
-                    self.accept_or_refuse(caller, judged, record, content, decision).await?;
+                    self.accept_or_refuse(caller, judged, record.clone(), content, decision).await?;
+                    match &judged.leave {
+                        Some(Leave::Part) => return Ok(None),
+                        Some(leave) => self.replace(caller, &judged.key, leave, &record, content).await?,
+                        None => {}
+                    }
                 }
             }
         }
@@ -144,7 +157,8 @@ impl Gate {
                     continue;
                 }
                 elsewhere => {
-                    if claimant.sealed {
+                    // What it meant until now is no drift.
+                    if claimant.sealed && claimant.judged.leave.is_none() {
                         self.report_drift(caller, &claimant.judged.key, claimant.claim.digest(), elsewhere.as_ref());
                     }
                     claimant.needs_pointing = true;
@@ -176,9 +190,11 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Result<(), Refusal> {
-        let Claimant { judged, claim, .. } = claimant;
+        let Claimant { mut judged, claim, .. } = claimant;
         let record = self.yield_to(caller, claim, found).await?;
-        self.accept_or_refuse(caller, &judged, record, content, decision).await
+        self.accept_or_refuse(caller, &mut judged, record, content, decision).await?;
+        // What lets it take other bytes holds for the next try, which finds it sealed.
+        if judged.leave.is_some() { Err(Refusal::changing(&judged.key)) } else { Ok(()) }
     }
 
     pub(super) async fn point_and_confirm_all(

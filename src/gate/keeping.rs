@@ -53,7 +53,7 @@ impl Gate {
         digest: &Digest,
     ) -> Result<(), Refusal> {
         for key in self.moving_tags_on(repository, digest).await? {
-            let verdict = self.policy.decide(&key.repository, &key.tag);
+            let verdict = self.verdict_of_delete(&key).await?;
             if !(verdict.is_guarded() && verdict.keeps()) {
                 continue;
             }

@@ -3,7 +3,8 @@
 //! A burnt tag stays burnt, and a sealed one keeps its digest until it is burnt or
 //! lifted. Either may be done by another replica, so the memory answers in place of
 //! the ledger only where no delete is allowed, and a tag that the registry is seen
-//! to point elsewhere is forgotten. While the ledger gives no answer it is all
+//! to point elsewhere is forgotten, and all of them where an operator decided something.
+//! While the ledger gives no answer it is all
 //! there is. A claim always goes to the ledger.
 
 use jiff::Timestamp;
@@ -12,6 +13,8 @@ use moka::sync::Cache;
 use super::Gate;
 use crate::ledger::{LedgerError, Record, State, TagKey};
 use crate::policy::{Delete, Verdict};
+
+use super::settling::may_settle;
 
 /// How many tags are remembered; those that were not asked for lately go first.
 const MOST: u64 = 100_000;
@@ -28,8 +31,9 @@ impl Default for Known {
 
 impl Known {
     /// The row of a tag where it cannot have changed under this policy.
-    fn certain(&self, key: &TagKey, verdict: &Verdict) -> Option<Record> {
-        self.last(key).filter(|record| record.state == State::Burnt || verdict.delete == Delete::Deny)
+    fn certain(&self, key: &TagKey, verdict: &Verdict, now: Timestamp) -> Option<Record> {
+        let is_kept = |record: &Record| verdict.delete == Delete::Deny && !may_settle(verdict, record, now);
+        self.last(key).filter(|record| record.state == State::Burnt || is_kept(record))
     }
 
     /// The row of a tag as it was seen last.
@@ -56,13 +60,23 @@ impl Known {
     pub fn forget(&self, key: &TagKey) {
         self.0.invalidate(key);
     }
+
+    /// An operator's decision may have changed any tag.
+    pub fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
+
+    /// The tag means this from now on.
+    pub fn replaced(&self, key: &TagKey, record: &Record) {
+        self.0.insert(key.clone(), record.clone());
+    }
 }
 
 impl Gate {
     /// The row of a tag that the gate holds: from memory where that is certain, else
     /// from the ledger.
     pub(super) async fn record(&self, key: &TagKey, verdict: &Verdict) -> Result<Option<Record>, LedgerError> {
-        let known = self.known.certain(key, verdict);
+        let known = self.known.certain(key, verdict, self.clock.now());
         self.metrics.known_tag(known.is_some());
         if known.is_some() {
             return Ok(known);
@@ -81,7 +95,7 @@ mod tests {
     use super::*;
     use crate::ledger::Origin;
     use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
-    use crate::policy::{Channel, Enforcement, Mutability, Unreleased};
+    use crate::policy::{Channel, Enforcement, MultiArch, Mutability, Unreleased};
 
     fn key() -> TagKey {
         TagKey { repository: RepositoryName::parse("web").expect("a name"), tag: Tag::parse("1.4.0").expect("a tag") }
@@ -98,6 +112,7 @@ mod tests {
             mutability,
             enforcement,
             delete,
+            multi_arch: MultiArch::Refuse,
             channel: Channel::All,
             unreleased: Unreleased::Allow,
             help_url: None,
@@ -108,8 +123,8 @@ mod tests {
     fn a_sealed_tag_is_certain_only_where_nobody_may_delete_it() {
         let known = Known::default();
         known.remember(&key(), &row(State::Sealed));
-        assert_eq!(known.certain(&key(), &rule(Delete::Deny)), Some(row(State::Sealed)));
-        assert_eq!(known.certain(&key(), &rule(Delete::Allow)), None);
+        assert_eq!(known.certain(&key(), &rule(Delete::Deny), Timestamp::UNIX_EPOCH), Some(row(State::Sealed)));
+        assert_eq!(known.certain(&key(), &rule(Delete::Allow), Timestamp::UNIX_EPOCH), None);
         assert_eq!(known.last(&key()), Some(row(State::Sealed)));
         known.forget(&key());
         assert_eq!(known.last(&key()), None);
@@ -127,6 +142,6 @@ mod tests {
         let known = Known::default();
         known.burnt(&key(), &row(State::Sealed), Timestamp::UNIX_EPOCH);
         known.remember(&key(), &row(State::Sealed));
-        assert_eq!(known.certain(&key(), &rule(Delete::Allow)), Some(row(State::Burnt)));
+        assert_eq!(known.certain(&key(), &rule(Delete::Allow), Timestamp::UNIX_EPOCH), Some(row(State::Burnt)));
     }
 }

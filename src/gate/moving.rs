@@ -31,7 +31,7 @@ impl Gate {
         brought: Brought<'_>,
         decision: &mut Decision,
     ) -> Result<Answer, Refusal> {
-        let Judged { key, verdict } = judged;
+        let Judged { key, verdict, .. } = judged;
         let movable = self.policy.movable(&key.repository, &key.tag, None).ok_or_else(|| judged_twice(key))?;
         let is_watched = verdict.is_audited() && verdict.mutability == Mutability::Immutable;
         let mut warning = if is_watched { self.audit(caller, key, verdict, brought.content).await } else { None };

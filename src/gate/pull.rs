@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::caller::Caller;
 use super::decision::Decision;
@@ -38,6 +38,7 @@ impl Gate {
             Err(cause) => return self.pull_without_ledger(caller, pull, cause.into(), decision).await,
         };
         match record.state {
+            State::Sealed if self.is_hidden(&pull.key, &record.digest) => self.pull_burnt(caller, pull).await,
             State::Sealed => self.pull_pinned(caller, pull, record.digest, decision).await,
             State::Burnt => self.pull_burnt(caller, pull).await,
             State::Open => match self.settle_on_sight(caller, &pull, &record).await? {
@@ -49,9 +50,16 @@ impl Gate {
 
     /// A tag that moves: whatever the registry's pointer says.
     async fn pull_pointer(&self, caller: &Caller, pull: Pull) -> Result<Answer, Refusal> {
-        let Pull { method, target, .. } = pull;
+        let Pull { method, target, key } = pull;
         let outgoing = Outgoing { method, target, headers: caller.headers.clone(), body: RequestBody::empty(), repeatable: true };
-        Ok(self.upstream.forward(outgoing).await?.map(Into::into))
+        let mut answer: Answer = self.upstream.forward(outgoing).await?.map(Into::into);
+        if answer.status() == StatusCode::OK
+            && let Some(digest) = digest_of(answer.headers())
+            && let Some(warning) = self.yank_warning(&key.repository, &digest)
+        {
+            warn(&mut answer, &warning);
+        }
+        Ok(answer)
     }
 
     /// Fetches by digest, with the client's own headers. What comes back is
@@ -93,7 +101,7 @@ impl Gate {
         if let Ok(value) = HeaderValue::from_str(digest.as_str()) {
             answer.headers_mut().insert(DOCKER_CONTENT_DIGEST, value);
         }
-        if let Some(warning) = self.drift.warning(&pull.key) {
+        for warning in [self.drift.warning(&pull.key), self.yank_warning(&pull.key.repository, &digest)].into_iter().flatten() {
             warn(&mut answer, &warning);
         }
         Ok(answer)
@@ -165,4 +173,8 @@ fn is_unharmed(method: &Method, digest: &Digest, response: &Response<Bytes>) -> 
         Some(Err(_)) => false,
         None => true,
     }
+}
+
+fn digest_of(headers: &HeaderMap) -> Option<Digest> {
+    Digest::parse(headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?).ok()
 }

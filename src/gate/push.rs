@@ -10,6 +10,7 @@ use super::caller::Caller;
 use super::decision::Decision;
 use super::guarded::{Announced, Brought};
 use super::intent::Push;
+use super::settling::Leave;
 use super::{Gate, append_warning};
 use crate::answer::Answer;
 use crate::failpoint::failpoint;
@@ -26,6 +27,8 @@ const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 pub(super) struct Judged {
     pub key: TagKey,
     pub verdict: Verdict,
+    /// What lets a taken tag take other bytes.
+    pub leave: Option<Leave>,
 }
 
 /// The tags of a push, by what the policy says of them.
@@ -44,9 +47,12 @@ impl Gate {
         let _no_delete_meanwhile = self.locks.shared(&push.repository, &manifests).await;
 
         let brought = Brought { content: &content, tags: &push.tags };
-        let Tags { held, guarded, free } = self.judge(&push, decision);
-        for judged in &held {
+        let Tags { mut held, guarded, free } = self.judge(&push, decision);
+        for judged in &mut held {
             self.refuse_if_taken(caller, judged, &content, decision).await?;
+        }
+        for judged in guarded.iter().chain(&free) {
+            self.refuse_if_yanked(caller, judged, &content, decision).await?;
         }
         let announced = self.announce_all(caller, guarded, brought, decision).await?;
         if held.is_empty() && !by_digest {
@@ -134,7 +140,7 @@ impl Gate {
     fn judge(&self, push: &Push, decision: &mut Decision) -> Tags {
         let judged = push.tags.iter().map(|tag| {
             let verdict = self.policy.decide(&push.repository, tag);
-            Judged { key: TagKey { repository: push.repository.clone(), tag: tag.clone() }, verdict }
+            Judged { key: TagKey { repository: push.repository.clone(), tag: tag.clone() }, verdict, leave: None }
         });
         let judged: Vec<Judged> = judged.collect();
         decision.pushes(judged.iter().map(|judged| (judged.key.tag.clone(), Arc::clone(&judged.verdict.rule))).collect());

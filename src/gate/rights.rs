@@ -65,7 +65,8 @@ impl Gate {
             Err(refusal) => return refusal,
         };
         decision.means(&record.digest);
-        Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning }))
+        let is_assembled = self.looks_assembled(caller, key, verdict, record, content).await;
+        Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning, is_assembled }))
     }
 
     /// How much the refusal of a push may tell this client of a tag that means `digest`.

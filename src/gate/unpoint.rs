@@ -35,6 +35,9 @@ impl Gate {
         let outcome = if would_refuse { Outcome::Warned } else { Outcome::Deleted };
         self.end(caller, change, None, &deleted, outcome, &Followed::default()).await;
         let mut answer: Answer = deleted?.map(Into::into);
+        if answer.status().is_success() {
+            self.spend_on_delete(caller, key).await;
+        }
         if would_refuse && answer.status().is_success() {
             decision.verdict("would_refuse");
             self.metrics.refusal(&verdict.rule, "audit");
@@ -71,7 +74,11 @@ impl Gate {
             let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
             self.look_again(caller, key, version, None, &[]).await?;
         }
-        Ok(deleted?)
+        let deleted = deleted?;
+        for key in tags.iter().filter(|_| deleted.status().is_success()) {
+            self.spend_on_delete(caller, key).await;
+        }
+        Ok(deleted)
     }
 
     pub(super) async fn abandon_all(&self, changes: impl IntoIterator<Item = Change>) {

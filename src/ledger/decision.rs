@@ -3,6 +3,8 @@
 //! Each decision is an act of the ledger, with who and why, and so is its end. What
 //! stands is told by reading all acts in order.
 
+pub mod by_hand;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

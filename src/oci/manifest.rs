@@ -61,7 +61,7 @@ impl Manifest {
             return Err(ManifestError::Empty);
         }
         let full = content_type.unwrap_or_default();
-        let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = essence(full);
         let is_schema_1 = essence.starts_with("application/vnd.docker.distribution.manifest.v1");
         if is_schema_1 || essence.is_empty() || essence == "application/json" {
             return Err(ManifestError::MediaType(full.to_owned()));
@@ -122,6 +122,23 @@ fn children(descriptor: &Object) -> Vec<Child> {
 /// The types of manifests that list no manifests.
 const IMAGE_MANIFESTS: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+
+/// The types of manifests that list the manifests of an image.
+const INDEXES: [&str; 2] = ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+
+/// Whether a `Content-Type` is that of an image for one platform.
+pub fn is_image_manifest(media_type: &str) -> bool {
+    IMAGE_MANIFESTS.contains(&essence(media_type).as_str())
+}
+
+/// Whether a `Content-Type` is that of an index.
+pub fn is_index(media_type: &str) -> bool {
+    INDEXES.contains(&essence(media_type).as_str())
+}
+
+fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
 
 /// The keys that decide what a manifest is.
 const MEANINGFUL: [&str; 5] = ["schemaVersion", "manifests", "fsLayers", "digest", "mediaType"];

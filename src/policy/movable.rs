@@ -21,8 +21,8 @@ impl Movable<'_> {
     }
 }
 
-/// A move that was judged, and may be made: by [`super::forward`] or [`super::append`], or
-/// since it is none.
+/// A move that was judged, and may be made: by [`super::forward`] or [`super::append`],
+/// since it is none, or since an operator let it.
 #[derive(Clone, Debug)]
 pub struct Motion {
     followed: Option<Release>,
@@ -41,6 +41,11 @@ impl Motion {
     /// The bytes that the tag means already pass, whatever it has followed.
     pub fn again(means: &Digest, bytes: &[u8], followed: Option<Release>, is_unreleased: bool) -> Option<Self> {
         means.names(bytes).then_some(Self { followed, is_unreleased })
+    }
+
+    /// What an operator let happen once, whatever the tag has followed.
+    pub fn excepted(followed: Option<Release>) -> Self {
+        Self { is_unreleased: followed.is_none(), followed }
     }
 
     pub(super) fn appended() -> Self {

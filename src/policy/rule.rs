@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::verdict::Verdict;
 use super::{
-    Channel, DEFAULT_RULE, Delete, Enforcement, Mutability, PatternError, PolicyError, REFERRERS_RULE, RepositoryPattern,
-    TagPattern, Unreleased,
+    Channel, DEFAULT_RULE, Delete, Enforcement, MultiArch, Mutability, PatternError, PolicyError, REFERRERS_RULE,
+    RepositoryPattern, TagPattern, Unreleased,
 };
 
 /// Which tags of which repositories change how.
@@ -19,6 +19,7 @@ pub struct Rule {
     pub mutability: Mutability,
     pub enforcement: Enforcement,
     pub delete: Delete,
+    pub multi_arch: MultiArch,
     pub channel: Channel,
     pub unreleased: Unreleased,
     pub help_url: Option<Arc<str>>,
@@ -34,6 +35,7 @@ impl Rule {
             mutability,
             enforcement: Enforcement::Enforce,
             delete: Delete::Deny,
+            multi_arch: MultiArch::Refuse,
             channel: Channel::All,
             unreleased: Unreleased::Allow,
             help_url: None,
@@ -47,6 +49,7 @@ impl Rule {
             mutability: self.mutability,
             enforcement: if general == Enforcement::Audit { general } else { self.enforcement },
             delete: self.delete,
+            multi_arch: self.multi_arch,
             channel: self.channel,
             unreleased: self.unreleased,
             help_url: self.help_url.clone(),

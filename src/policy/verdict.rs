@@ -31,6 +31,16 @@ pub enum Delete {
     Allow,
 }
 
+/// What happens to an immutable tag that means one platform's manifest, where the index of
+/// the whole image comes after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MultiArch {
+    /// It is refused like all other bytes.
+    Refuse,
+    /// The tag goes to the index, once and soon, if it is the same pusher's.
+    Settle,
+}
+
 /// Which releases a forward-only tag follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Channel {
@@ -55,6 +65,7 @@ pub struct Verdict {
     pub mutability: Mutability,
     pub enforcement: Enforcement,
     pub delete: Delete,
+    pub multi_arch: MultiArch,
     pub channel: Channel,
     pub unreleased: Unreleased,
     /// Appended to a refusal; one line of printable ASCII.
@@ -157,5 +168,6 @@ macro_rules! words {
 words!(Mutability { Immutable = "immutable", ForwardOnly = "forward-only", AppendOnly = "append-only", Mutable = "mutable" });
 words!(Enforcement { Enforce = "enforce", Audit = "audit" });
 words!(Delete { Deny = "deny", Allow = "allow" });
+words!(MultiArch { Refuse = "refuse", Settle = "settle" });
 words!(Channel { All = "all", Stable = "stable" });
 words!(Unreleased { Allow = "allow", Warn = "warn", Refuse = "refuse" });

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::ledger::decision::Decisions;
 use crate::ledger::event::{Entry, Outcome};
 use crate::ledger::{Ledger, LedgerError, State, TagKey};
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -23,6 +24,19 @@ pub struct Resolved {
     /// How it came to mean it: pushed through the gate, or found in the registry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// Where the release was marked as bad: since when, by whom and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yanked: Option<YankedSince>,
+}
+
+/// Who marked a release as bad.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct YankedSince {
+    /// The release, which may be another tag of the same digest.
+    pub tag: Tag,
+    pub at: Timestamp,
+    pub who: String,
+    pub reason: String,
 }
 
 /// The answer to [`resolve`].
@@ -44,12 +58,18 @@ pub async fn resolve(ledger: &dyn Ledger, key: &TagKey, at: Option<Timestamp>) -
         Some(_) => None,
     };
     let entry = ledger.meaning(key, at).await?;
+    let decisions = Decisions::of(&ledger.acts().await?);
+    let yanked = |digest: &Digest| {
+        let (release, yank) = decisions.yanked(&key.repository, |yanked| yanked == digest)?;
+        Some(YankedSince { tag: release.tag.clone(), at: yank.at, who: yank.who.clone(), reason: yank.reason.clone() })
+    };
     let resolved = |digest: Digest, since: Timestamp, entry: Option<Entry>| {
         let event = entry.map(|entry| entry.event).filter(|event| event.digest.as_ref() == Some(&digest));
         let (outcome, who) = event.map(|event| (event.outcome, event.who)).unzip();
         let pin = format!("{}@{digest}", key.repository);
         let (repository, tag) = (key.repository.clone(), key.tag.clone());
-        Resolution::Means(Resolved { repository, tag, digest, pin, since, who: who.flatten(), outcome })
+        let yanked = yanked(&digest);
+        Resolution::Means(Resolved { repository, tag, digest, pin, since, who: who.flatten(), outcome, yanked })
     };
     Ok(match (record, entry) {
         (Some(row), entry) if row.state == State::Sealed => resolved(row.digest, row.since, entry),

@@ -13,6 +13,9 @@ pub struct Immutable {
     pub key: TagKey,
     pub verdict: Verdict,
     pub meaning: Meaning,
+    /// Whether it looks as if a client pushes the platforms of an image to the tag, and then
+    /// the image.
+    pub is_assembled: bool,
 }
 
 /// What may be said of an immutable tag.
@@ -41,8 +44,9 @@ impl From<&Record> for Meaning {
 impl Immutable {
     /// The one line that a developer reads.
     pub fn message(&self) -> String {
-        let Self { key, verdict, meaning } = self;
+        let Self { key, verdict, meaning, is_assembled } = self;
         let rule = &verdict.rule;
+        let is_assembled = *is_assembled && !matches!(meaning, Meaning::Hidden);
         let meaning = match meaning {
             Meaning::Bytes { digest, since } => format!("it means {}… since {}", digest.short(), day(*since)),
             Meaning::Deleted { since } => format!("it was deleted on {} and is never used again", day(*since)),
@@ -52,13 +56,19 @@ impl Immutable {
             Some(next) => format!("push a new tag, such as {next}"),
             None => "push a new tag".to_owned(),
         };
+        let advice = match is_assembled {
+            true => {
+                format!("{advice}; for clients that push each platform to the tag first, set multi_arch = \"settle\" in the rule")
+            }
+            false => advice,
+        };
         let help = verdict.help_url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
         format!("tag {key} is immutable (rule \"{rule}\"): {meaning}; {advice}{help}")
     }
 }
 
 /// The date in UTC.
-fn day(time: Timestamp) -> String {
+pub fn day(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).date().to_string()
 }
 

@@ -1,6 +1,10 @@
 //! What a developer reads whose push of a tag that moves is refused.
 
+use jiff::Timestamp;
+
+use super::day;
 use crate::ledger::TagKey;
+use crate::oci::Tag;
 use crate::policy::Verdict;
 use crate::policy::append::Lost;
 use crate::policy::forward::Backward;
@@ -19,6 +23,12 @@ pub struct Unmoved {
 pub enum Why {
     Backward(Backward),
     Lost(Lost),
+    /// The bytes are a release that was yanked.
+    Yanked {
+        release: Tag,
+        at: Timestamp,
+        reason: String,
+    },
 }
 
 impl Why {
@@ -26,6 +36,9 @@ impl Why {
         match self {
             Self::Backward(backward) => backward.to_string(),
             Self::Lost(lost) => lost.to_string(),
+            Self::Yanked { release, at, reason } => {
+                format!("these bytes are {release}, which was yanked on {}: {reason}; push another release", day(*at))
+            }
         }
     }
 }

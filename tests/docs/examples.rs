@@ -97,7 +97,7 @@ fn the_refusal_that_is_shown_is_what_a_developer_reads() {
     let digest = Digest::parse(&format!("sha256:861f84b50497{}", "0".repeat(52))).expect("a digest");
     let since: Timestamp = "2026-11-23T06:00:00Z".parse().expect("a time");
     let verdict = policy.decide(&key.repository, &key.tag);
-    let message = Immutable { key, verdict, meaning: Meaning::Bytes { digest, since } }.message();
+    let message = Immutable { key, verdict, meaning: Meaning::Bytes { digest, since }, is_assembled: false }.message();
     assert!(read("README.md").contains(&format!("\ndenied: {message}\n")), "README.md does not show `{message}`");
 }
 

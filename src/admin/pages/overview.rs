@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::attention::{decided, unreleased};
 use super::chart::{DAY, chart, days};
 use super::parts::{Place, digest_link, repository_link, table, tag_link, time, who};
 use super::{Admin, Answer, said, shown};
@@ -15,7 +16,7 @@ use crate::admin::asked::{Refused, name};
 use crate::clock::{Clock, SystemClock};
 use crate::ledger::event::{Entry, Outcome};
 use crate::ledger::log::Filter;
-use crate::questions::Kind;
+use crate::questions::{self, Kind};
 
 /// The days that can be looked at.
 const SPANS: [u64; 3] = [7, 30, 90];
@@ -54,6 +55,8 @@ pub(super) async fn overview(State(admin): State<Arc<Admin>>, asked: Result<Quer
         admin.ledger.count_open(),
         admin.ledger.repositories(after.as_ref(), REPOSITORIES + 1),
     )?;
+    let standing = questions::standing(&*admin.ledger, SystemClock.now()).await?;
+    let unreleased = unreleased(&*admin.ledger).await?;
     let has_more = repositories.len() > REPOSITORIES;
     repositories.truncate(REPOSITORIES);
     let more = repositories.last().filter(|_| has_more);
@@ -75,6 +78,13 @@ pub(super) async fn overview(State(admin): State<Arc<Admin>>, asked: Result<Quer
         }
         @if open > 0 {
             p.note { strong { (open) } @if open == 1 { " push is" } @else { " pushes are" } " under way, or left open and finished in the background." }
+        }
+        (decided(&standing))
+        @if !unreleased.is_empty() {
+            section aria-labelledby="unreleased" {
+                h2 #unreleased { "Tags that follow releases, and mean none" }
+                (table("unreleased-table", "Forward-only tags whose bytes no release tag names", &["Since", "Tag", "Digest", "Who"], &unreleased))
+            }
         }
         section aria-labelledby="releases" {
             h2 #releases { "Newest releases" }

@@ -97,6 +97,9 @@ fn meaning(key: &TagKey, resolution: &Resolution) -> Markup {
                 @if resolved.who.is_some() { ", by " (who(resolved.who.as_deref())) }
                 @if let Some(outcome) = resolved.outcome { " " (badge(outcome)) }
             }
+            @if let Some(yanked) = &resolved.yanked {
+                p.note { strong { "Yanked" } " as " (yanked.tag) " since " (time(yanked.at)) ", by " (who(Some(&yanked.who))) ": " (yanked.reason) }
+            }
         },
         Resolution::Deleted(at) => html! { p { "It means nothing: it was deleted at " (time(*at)) "." } },
         Resolution::Unknown => html! { p { "Nothing is known of it." } },

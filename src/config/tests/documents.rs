@@ -97,11 +97,12 @@ fn the_defaults_in_the_file_are_the_defaults() {
     // A password is given in one way.
     let all = uncommented(text).replace("password_file = ", "# password_file = ");
     std::fs::write(directory.path().join("admin-token"), "0123456789abcdef0123456789abcdef\n").expect("written");
+    std::fs::write(directory.path().join("exceptions-token"), "fedcba9876543210fedcba9876543210\n").expect("written");
     let (as_is, mut shown) = (read(text), read(&all));
     assert_eq!(shown.upstream.service.take().map(|service| service.username).as_deref(), Some("pushonce"));
     assert_eq!(shown.upstream.ca_file.take(), Some(directory.path().join("ca.pem")));
     assert_eq!(shown.server.tls.take().map(|tls| tls.key), Some(directory.path().join("tls.key")));
-    assert!(shown.admin.token.take().is_some());
+    assert!(shown.admin.token.take().is_some() && shown.admin.exceptions_token.take().is_some());
     assert_eq!(shown.release_log.signing_key_file.take(), Some(directory.path().join("log-key")));
     assert_eq!(shown.release_log.checkpoint_file.take(), Some(directory.path().join("log.checkpoint")));
     assert_eq!(shown.ledger.witness.take(), Some(directory.path().join("pushonce.db.head")));
