@@ -6,6 +6,7 @@ mod bad_input;
 mod clients;
 mod conformance;
 mod crash;
+mod decisions;
 mod gate;
 mod harness;
 mod harness_proof;
