@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::oci::{RepositoryName, Tag};
-use crate::policy::Policy;
+use crate::policy::{NamePattern, Policy, PullAction, PullRule};
 use crate::questions::reference::parse;
 
 /// Explains every reference, or says for each bad one what is wrong with it.
@@ -39,7 +39,28 @@ fn explain_one(policy: &Policy, file: &Path, repository: &RepositoryName, tag: &
     for (rule, reason) in &explanation.others {
         let _ = writeln!(text, "  rule `{}` {reason}", rule.name);
     }
+    for pull in policy.pulls_of(repository).filter(|_| !verdict.is_immutable()) {
+        let _ = writeln!(text, "  {}", pull_line(pull));
+    }
     text
+}
+
+/// What a pull rule has to say of a tag that moves.
+fn pull_line(pull: &PullRule) -> String {
+    let who = |what: &str, patterns: &[NamePattern]| match patterns {
+        [] => String::new(),
+        patterns => {
+            let names: Vec<String> = patterns.iter().map(|pattern| format!("`{}`", pattern.as_str())).collect();
+            format!(" {what} {}", names.join(", "))
+        }
+    };
+    let (users, hosts) = (who("of", &pull.users), who("through", &pull.hosts));
+    let outcome = match pull.action {
+        PullAction::Allow => "pass",
+        PullAction::Warn => "pass with the digest to pin as a warning",
+        PullAction::Refuse => "are refused (403) with the digest to pin",
+    };
+    format!("pull rule `{}`: pulls{users}{hosts} {outcome}", pull.name)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod habits;
 mod helm;
 mod multi_arch;
 mod oci_client;
+mod pinned_pulls;
 mod podman;
 mod python;
 mod referrers;

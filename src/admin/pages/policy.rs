@@ -33,8 +33,9 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
     let (held, is_all) = count(&admin).await?;
     let policy = &*admin.policy;
     let rows: Vec<Markup> = policy.rules().iter().enumerate().map(|(number, rule)| row(number + 1, rule, &held)).collect();
+    let referrers = policy.general().referrers.map_or("as all other tags".to_owned(), |mutability| mutability.to_string());
     let built_in = [
-        (REFERRERS_RULE, "tags for referrers and signatures that no rule names", "mutable".to_owned()),
+        (REFERRERS_RULE, "tags for referrers and signatures that no rule names", referrers),
         (DEFAULT_RULE, "all other tags", policy.general().default.to_string()),
     ];
     let built_in = built_in.iter().map(|(name, what, mutability)| {
