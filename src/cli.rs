@@ -8,6 +8,7 @@ pub mod explain;
 mod exception;
 mod ledger;
 mod log;
+mod online;
 mod operator;
 mod progress;
 mod question;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand};
 use crate::causes::with_causes;
 use crate::config::{self, Diagnostics, FileKind};
 use crate::failpoint;
+use crate::oci::TagCase;
 use crate::policy::Policy;
 
 /// Where the packages put the configuration.
@@ -65,7 +67,9 @@ enum Command {
     ///
     /// FILE is a server configuration, which is checked together with the policy
     /// that it names, or a policy file alone.
-    #[command(after_help = "Example:\n  pushonce check config/policy.toml")]
+    #[command(
+        after_help = "Examples:\n  pushonce check config/policy.toml\n  pushonce check --online --config config/pushonce.toml"
+    )]
     Check {
         /// The file to check
         #[arg(value_name = "FILE", conflicts_with = "config")]
@@ -73,6 +77,9 @@ enum Command {
         /// The file to check, as for the other commands
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
+        /// Ask the registry as well, by reads alone: does it keep the case of tags?
+        #[arg(long)]
+        online: bool,
     },
     /// Say which rule decides over a tag, and why the others do not
     #[command(after_help = "Example:\n  pushonce explain driftwood/web:1.4.0 driftwood/web:latest --config config/pushonce.toml")]
@@ -136,12 +143,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let color = io::stderr().is_terminal() && !no_color;
     match arguments.command {
         Command::Serve { config } => serve::serve(&config, environment, color),
-        Command::Check { file, config } => match check::check(&file.unwrap_or(config), environment, color) {
-            (summary, true) => done(&summary),
-            (mistakes, false) => mistaken(&mistakes),
-        },
+        Command::Check { file, config, online } => {
+            let file = file.unwrap_or(config);
+            match check::check(&file, environment, color) {
+                (summary, true) if online => ended(online::check(&file, &summary, environment), color),
+                (summary, true) => done(&summary),
+                (mistakes, false) => mistaken(&mistakes),
+            }
+        }
         Command::Explain { references, config } => match policy_of(&config, environment) {
-            Ok((policy, file)) => match explain::explain(&policy, &file, &references) {
+            Ok((policy, file, case)) => match explain::explain(&policy, &file, case, &references) {
                 Ok(explanation) => done(&explanation),
                 Err(mistakes) => mistaken(&format!("{mistakes}\n")),
             },
@@ -205,11 +216,14 @@ fn ended(outcome: Result<String, Ended>, color: bool) -> ExitCode {
     }
 }
 
-/// The policy of a server configuration, or of a policy file, and its file.
-fn policy_of(file: &Path, environment: &Environment) -> Result<(Policy, PathBuf), Diagnostics> {
+/// The policy of a server configuration, or of a policy file, and its file; and the case of
+/// the registry's tags, as far as it is known.
+fn policy_of(file: &Path, environment: &Environment) -> Result<(Policy, PathBuf, TagCase), Diagnostics> {
     match config::kind_of(file)? {
-        FileKind::Server => config::load(file, environment).map(|config| (config.policy, config.policy_file)),
-        FileKind::Policy => config::load_policy(file).map(|policy| (policy, file.to_owned())),
+        FileKind::Server => {
+            config::load(file, environment).map(|config| (config.policy, config.policy_file, config.upstream.tag_case))
+        }
+        FileKind::Policy => config::load_policy(file).map(|policy| (policy, file.to_owned(), TagCase::Keep)),
     }
 }
 

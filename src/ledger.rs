@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::clock::AttemptId;
-use crate::oci::{Digest, RepositoryName, Tag};
+use crate::oci::{Digest, RepositoryName, Tag, TagCase};
 
 pub use self::change::{Begun, Change, Completed, Followed, Look, OpenChange};
 pub use self::decision::Deciding;
@@ -50,6 +50,13 @@ use self::event::{Action, Event, Outcome};
 pub struct TagKey {
     pub repository: RepositoryName,
     pub tag: Tag,
+}
+
+impl TagKey {
+    /// The tag as a registry knows it that keeps the case of tags, or does not.
+    pub fn in_case(self, case: TagCase) -> Self {
+        Self { tag: case.of(self.tag), ..self }
+    }
 }
 
 impl fmt::Display for TagKey {

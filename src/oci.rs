@@ -12,4 +12,4 @@ mod text;
 
 pub use error::{ErrorCode, error_body};
 pub use name::RepositoryName;
-pub use reference::{Algorithm, Digest, Reference, Tag};
+pub use reference::{Algorithm, Digest, Reference, Tag, TagCase};

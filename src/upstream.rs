@@ -13,6 +13,7 @@ mod manifests;
 mod pool;
 mod probe;
 mod side;
+pub mod tag_case;
 mod tags;
 pub(crate) mod token;
 
@@ -40,7 +41,7 @@ use self::token::ServiceAccount;
 use crate::causes::with_causes;
 use crate::config::valid;
 use crate::metrics::Metrics;
-use crate::oci::RepositoryName;
+use crate::oci::{RepositoryName, TagCase};
 
 use self::connect::tls_settings;
 pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, without_body};
@@ -114,6 +115,11 @@ impl Upstream {
         let forwarding = Forwarding { host, trust: server.trust_forwarded };
         let body_idle = IdleLimit::new(server, &metrics);
         Ok(Self { config, connector, pool, forwarding, service, body_idle, metrics })
+    }
+
+    /// Whether the registry keeps the case of tags.
+    pub fn tag_case(&self) -> TagCase {
+        self.config.tag_case
     }
 
     /// Whether the gate can sign in by itself.

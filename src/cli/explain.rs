@@ -3,19 +3,21 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::oci::{RepositoryName, Tag};
+use crate::oci::{RepositoryName, Tag, TagCase};
 use crate::policy::{NamePattern, Policy, PullAction, PullRule};
 use crate::questions::reference::parse;
 
 /// Explains every reference, or says for each bad one what is wrong with it.
 /// `file` is where the policy was read from.
-pub fn explain(policy: &Policy, file: &Path, references: &[String]) -> Result<String, String> {
+/// Tags are in the registry's `case`.
+pub fn explain(policy: &Policy, file: &Path, case: TagCase, references: &[String]) -> Result<String, String> {
     let parsed: Vec<Result<(RepositoryName, Tag), String>> = references.iter().map(|reference| parse(reference)).collect();
     let mistakes: Vec<&str> = parsed.iter().filter_map(|parsed| parsed.as_ref().err()).map(String::as_str).collect();
     if !mistakes.is_empty() {
         return Err(mistakes.join("\n"));
     }
-    let texts: Vec<String> = parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, repository, tag)).collect();
+    let texts: Vec<String> =
+        parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, repository, &case.of(tag.clone()))).collect();
     Ok(texts.join("\n"))
 }
 
@@ -71,7 +73,7 @@ mod tests {
     fn explained(references: &[&str]) -> Result<String, String> {
         let file = Path::new("config/policy.toml");
         let policy = load_policy(file).expect("the default policy");
-        explain(&policy, file, &references.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        explain(&policy, file, TagCase::Keep, &references.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -82,6 +84,7 @@ driftwood/web:1.4.0 is immutable
   a first push passes, the same bytes again pass, other bytes are refused (409), a delete is refused (405)
   rule `builds` does not match the tag: `git-*`
   rule `shortcuts` does not match the tag: `latest`, `semver:x.y`, `semver:x`
+  rule `stable` does not match the tag: `stable`
 
 driftwood/web:nightly is mutable
   decided by `default` of config/policy.toml: no rule matches
@@ -89,6 +92,7 @@ driftwood/web:nightly is mutable
   rule `releases` does not match the tag: `semver:x.y.z`, `semver:x.y.z-*`
   rule `builds` does not match the tag: `git-*`
   rule `shortcuts` does not match the tag: `latest`, `semver:x.y`, `semver:x`
+  rule `stable` does not match the tag: `stable`
 ";
         assert_eq!(explained(&["driftwood/web:1.4.0", "driftwood/web:nightly"]).as_deref(), Ok(expected));
     }
@@ -98,8 +102,9 @@ driftwood/web:nightly is mutable
         let rules = "[[rule]]\nname = \"all\"\nrepositories = [\"a/*\"]\ntags = [\"*\"]\nmutability = \"immutable\"\nenforcement = \"audit\"\n";
         let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
         let signature = format!("sha256-{}.sig", "a".repeat(64));
-        let explained =
-            |reference: &str| explain(&policy, Path::new("policy.toml"), &[reference.to_owned()]).expect("an explanation");
+        let explained = |reference: &str| {
+            explain(&policy, Path::new("policy.toml"), TagCase::Keep, &[reference.to_owned()]).expect("an explanation")
+        };
         assert!(
             explained("a/b:1")
                 .starts_with("a/b:1 is immutable, audited only\n  decided by rule `all` of policy.toml\n  every push")

@@ -106,6 +106,7 @@ pub(super) fn answer(question: Question, environment: &Environment) -> Result<St
         Question::Resolve { reference, at, asked } => {
             let (key, at) = (tag(&reference)?, at.as_deref().map(moment).transpose()?);
             let config = config::load(&asked.config, environment)?;
+            let key = key.in_case(config.upstream.tag_case);
             let resolution = block_on(async {
                 let ledger = ledger_of(&config).await?;
                 questions::resolve(&*ledger, &key, at).await.map_err(failed)

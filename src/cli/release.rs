@@ -35,6 +35,7 @@ pub(super) fn release(reference: &str, reason: &str, file: &Path, environment: &
     let reason = operator::reason(reason)?;
     let key = TagKey { repository, tag };
     let config = config::load(file, environment)?;
+    let key = key.in_case(config.upstream.tag_case);
     let who = who(environment);
     block_on(async {
         let ledger = ledger_of(&config).await?;

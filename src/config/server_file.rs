@@ -18,6 +18,7 @@ use super::valid::{
 use super::{policy_file, webhooks, words};
 use crate::ledger::Engine;
 use crate::ledger::postgres::Settings;
+use crate::oci::TagCase;
 use crate::policy::Policy;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
@@ -129,6 +130,7 @@ fn upstream(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report
         ca_file: section.read("ca_file", words::path).map(|file| directory.join(file)),
         service: service(section, directory, files, report),
         preserve_host: section.boolean("preserve_host").unwrap_or(true),
+        tag_case: section.word("tag_case", &[("keep", TagCase::Keep), ("fold", TagCase::Fold)]).unwrap_or_default(),
         connect_timeout: section.duration("connect_timeout", SHORTEST).unwrap_or(Duration::from_secs(5)),
         response_timeout: section.duration("response_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
         manifest_timeout: section.duration("manifest_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),

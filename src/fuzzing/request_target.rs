@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::gate::classify;
 use crate::gate::intent::{Delete, Intent, Kind, Pull, Push};
 use crate::ledger::TagKey;
+use crate::oci::TagCase;
 
 /// distribution-spec, "Pulling manifests".
 const NAME: &str = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$";
@@ -16,11 +17,15 @@ const TAG: &str = r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$";
 pub fn check(input: &[u8]) {
     let Some((method, target)) = read(input) else { return };
     let passthrough = ["/token".to_owned(), "/artifacts-uploads/".to_owned()];
-    let Ok(intent) = classify(&method, &target, &passthrough) else { return };
+    let Ok(intent) = classify(&method, &target, &passthrough, TagCase::Keep) else { return };
 
     let rendering = rendered(&intent);
     let again: Uri = rendering.parse().expect("the rendering is a target");
-    assert_eq!(classify(&method, &again, &passthrough).ok().as_ref(), Some(&intent), "{rendering} is read differently");
+    assert_eq!(
+        classify(&method, &again, &passthrough, TagCase::Keep).ok().as_ref(),
+        Some(&intent),
+        "{rendering} is read differently"
+    );
 
     let (path, query) = rendering.split_once('?').unwrap_or((&rendering, ""));
     assert!(!path.contains(['%', '\\', ';']) && !path.contains("//"), "{rendering} is not plain");

@@ -1,7 +1,7 @@
 use http::{Method, Uri};
 
 use super::*;
-use crate::oci::Digest;
+use crate::oci::{Digest, TagCase};
 
 const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
@@ -9,7 +9,7 @@ fn classified(method: &str, target: &str) -> Result<Intent, Refusal> {
     let method: Method = method.parse().expect("a method");
     let target: Uri = target.parse().expect("a target that hyper accepts");
     let passthrough = ["/token".to_owned(), "/artifacts-uploads/".to_owned()];
-    classify(&method, &target, &passthrough)
+    classify(&method, &target, &passthrough, TagCase::Keep)
 }
 
 fn intent(method: &str, target: &str) -> Intent {
