@@ -68,7 +68,7 @@ enum Command {
     /// FILE is a server configuration, which is checked together with the policy
     /// that it names, or a policy file alone.
     #[command(
-        after_help = "Examples:\n  pushonce check config/policy.toml\n  pushonce check --online --config config/pushonce.toml"
+        after_help = "Example:\n  pushonce check config/policy.toml\n  pushonce check --online --config config/pushonce.toml"
     )]
     Check {
         /// The file to check

@@ -278,9 +278,10 @@ pub trait Ledger: Log + Deciding + Send + Sync + fmt::Debug {
     /// begins the next change of it.
     async fn complete(&self, change: Change, outcome: Outcome, followed: &Followed, note: &Note) -> Result<Completed, LedgerError>;
 
-    /// Tags that mean bytes that were no known release when they were moved there, in order;
-    /// those behind `after` only, at most `limit`.
-    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError>;
+    /// Tags that mean bytes that were no known release when they were moved there, in order,
+    /// each with the newest release that it has followed; those behind `after` only, at most
+    /// `limit`.
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError>;
 
     /// Ends a change that certainly was not and will not be carried out.
     async fn abandon(&self, change: Change) -> Result<(), LedgerError>;

@@ -212,7 +212,7 @@ impl Ledger for RemoteLedger {
         self.call("complete", what, complete).await
     }
 
-    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError> {
         let after = after.cloned();
         let list = move |ledger: Arc<dyn Ledger>| async move { ledger.unreleased(after.as_ref(), limit).await }.boxed();
         self.call("unreleased", String::new(), list).await

@@ -7,6 +7,7 @@ mod docker;
 mod document;
 mod habits;
 mod helm;
+mod moving_tags;
 mod multi_arch;
 mod oci_client;
 mod pinned_pulls;

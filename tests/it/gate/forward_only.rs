@@ -73,11 +73,18 @@ fn bytes_that_are_no_release_yet_come_before_their_release() {
         assert_eq!(pushed.expect_created().header("warning"), None);
     }
     assert_eq!(registry.tag_digest("web:1.4"), Some(next.digest()));
+    let overview = || proxy.admin().request("GET", "/").send().expect_ok().text();
+    assert!(!overview().contains("went astray"), "all are releases by now");
     // Unreleased bytes do not make it forget what it has followed.
     proxy.push("web:1.4", &Image::random()).expect_created();
     let older = release(&proxy, "1.4.1", &[]);
     let message = proxy.push("web:1.4", &older).expect_refused();
     assert!(message.contains("it follows 1.4.3, and these bytes are 1.4.1"), "{message}");
+    assert!(overview().contains("no release; it followed 1.4.3"));
+    // A hotfix that is pushed to `1` before anybody can know what it is.
+    let hotfix = release(&proxy, "1", &["1.3.9"]);
+    assert_eq!(registry.tag_digest("web:1"), Some(hotfix.digest()));
+    assert!(overview().contains("1.3.9, which is older than 1.4.3"));
 }
 
 #[test]

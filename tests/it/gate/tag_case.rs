@@ -2,35 +2,13 @@
 
 use std::process::Command;
 
-use crate::harness::api::Api;
+use crate::harness::folding::folding;
 use crate::harness::run::{Run, run};
-use crate::harness::{Answer, Client, Image, Pushonce, Registry, Skopeo, Upstream};
+use crate::harness::{Client, Image, Pushonce, Registry, Skopeo, Upstream};
 use crate::operator::ledger_commands::operate;
 
 const RELEASES: &str = "[[rule]]\nname = \"releases\"\ntags = [\"semver:x.y.z\"]\nmutability = \"immutable\"\n";
 const FOLD: &str = "upstream.tag_case = \"fold\"";
-
-/// A real registry behind a front that lowers the case of tags, as Gitea does before it
-/// looks them up.
-fn folding(registry: &Registry) -> Upstream {
-    let registry: &Api = registry;
-    let api = registry.clone();
-    Upstream::start(move |request| {
-        let target = match request.target().rsplit_once("/manifests/") {
-            Some((path, reference)) => format!("{path}/manifests/{}", reference.to_ascii_lowercase()),
-            None => request.target().to_owned(),
-        };
-        let mut draft = api.request(request.method(), &target);
-        for name in ["Accept", "Content-Type", "Host", "X-Forwarded-Host", "X-Forwarded-Proto"] {
-            draft = request.headers(name).into_iter().fold(draft, |draft, value| draft.header(name, value));
-        }
-        let answer = draft.body(&request.body).send();
-        let headers =
-            answer.headers.0.iter().filter(|(name, _)| !["content-length", "connection"].contains(&&*name.to_ascii_lowercase()));
-        let headers = headers.map(|(name, value)| (&*name.clone().leak(), value.clone()));
-        Answer::Respond { status: answer.status, headers: headers.collect(), body: answer.body.clone() }
-    })
-}
 
 fn proxy(upstream: &Upstream, setting: &str) -> Pushonce {
     Pushonce::in_front_of(&upstream.url()).policy(RELEASES).setting(setting).start()

@@ -54,6 +54,11 @@ fn every_question_is_answered_as_the_document_says() {
     let early = ask(&proxy, "/api/v1/resolve", &format!("{repository}&tag=1.4&at=2020-01-01"), 404);
     assert!(early["error"].as_str().is_some_and(|words| words.contains("at 2020-01-01T00:00:00Z or before")), "{early}");
 
+    let report = ask(&proxy, "/api/v1/report", "since=1h", 200);
+    assert_eq!((report["offenders"].as_array().map(Vec::len), &report["more"]), (Some(0), &json!(false)));
+    let standing = ask(&proxy, "/api/v1/decisions", "", 200);
+    assert_eq!(standing, json!({"exceptions": [], "yanks": []}));
+
     let page = ask(&proxy, "/api/v1/log", &format!("{repository}&limit=3"), 200);
     assert_eq!(page["entries"].as_array().map(Vec::len), Some(3));
     let next = page["next"].as_str().expect("more").to_owned();
