@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::asked::{Between, InTime, OfDigest, OfLog, OfRepository, OfTag, PATIENCE, Refused, digest, moment, name};
+use super::asked::{Between, InTime, Nothing, OfDigest, OfLog, OfRepository, OfTag, PATIENCE, Refused, digest, moment, name};
 use super::{Admin, granting};
 use crate::clock::{Clock, SystemClock};
 use crate::questions::{self, Resolution};
@@ -96,6 +96,7 @@ async fn report(State(admin): State<Arc<Admin>>, asked: Asked<InTime>) -> Answer
     Ok(Json(questions::report(&*admin.ledger, since, until).await?).into_response())
 }
 
-async fn decisions(State(admin): State<Arc<Admin>>) -> Answer {
+async fn decisions(State(admin): State<Arc<Admin>>, asked: Asked<Nothing>) -> Answer {
+    let Query(Nothing {}) = asked?;
     Ok(Json(questions::standing(&*admin.ledger, SystemClock.now()).await?).into_response())
 }

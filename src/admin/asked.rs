@@ -117,6 +117,10 @@ pub(super) struct OfRepository {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct InTime {
     pub(super) since: Option<String>,
     pub(super) until: Option<String>,

@@ -8,7 +8,7 @@ use pushonce::ledger::memory::MemoryLedger;
 
 use crate::harness::exchange::Exchange;
 use crate::harness::replica::Shared;
-use crate::harness::{Image, Pushonce, Registry};
+use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
 
 use super::store;
 
@@ -150,6 +150,25 @@ fn a_push_of_several_tags_has_one_verdict() {
     }
     // A tag that is free goes with one that is refused, and the next push is not held up.
     proxy.push("web:1.3", &hotfix).expect_created();
+}
+
+#[test]
+fn a_push_that_failed_holds_up_no_other_where_the_registry_answered() {
+    let registry = Registry::start();
+    let faults = Faults::in_front_of(registry.address());
+    let proxy = Pushonce::in_front_of(&faults.url()).policy(&policy("")).start();
+    release(&proxy, "1.4.2", &["1.4"]);
+    let next = release(&proxy, "1.4.3", &[]);
+    for fault in [Fault::Status(500), Fault::Status(403)] {
+        faults.once(|request| request.is("PUT", "/manifests/1.4"), fault);
+        assert!([403, 503].contains(&proxy.push("web:1.4", &next).status));
+    }
+    proxy.push("web:1.4", &next).expect_created();
+    // Without an answer nobody knows when it lands: the next push waits, and is told so.
+    faults.once(|request| request.is("PUT", "/manifests/1.4"), Fault::LoseAnswer);
+    proxy.push("web:1.4", &next).expect_unavailable();
+    proxy.push("web:1.4", &next).expect_unavailable();
+    assert!(proxy.log().contains("another push of web:1.4 is under way, or was cut off and is not settled yet"));
 }
 
 #[test]

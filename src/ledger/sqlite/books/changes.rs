@@ -19,7 +19,7 @@ const KEEP: &str = concat!(
 const VERSION: &str = "SELECT version FROM moving WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
 const FOLLOWED: &str = "SELECT follows FROM moving WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
 const FOLLOW: &str = "UPDATE moving SET follows = ?4, unreleased = ?5 WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
-pub(in crate::ledger::sqlite) const UNRELEASED: &str = "SELECT repository, tag, follows FROM moving \
+pub(in crate::ledger::sqlite) const UNRELEASED: &str = "SELECT repository, tag, follows FROM moving INDEXED BY moving_unreleased \
      WHERE registry = ?1 AND unreleased = 1 AND (repository, tag) > (?2, ?3) ORDER BY repository, tag LIMIT ?4";
 const BUMP: &str = "INSERT INTO moving (registry, repository, tag, version) VALUES (?1, ?2, ?3, 1) \
      ON CONFLICT (registry, repository, tag) DO UPDATE SET version = version + 1 RETURNING version";
