@@ -26,6 +26,7 @@ pub fn check(input: &[u8]) {
             assert!(named.is_none_or(|name| name == &*verdict.rule), "{repository}:{tag} is decided by another rule");
             assert_eq!(explanation.others.len() + usize::from(named.is_some()), policy.rules().len());
             explanation.others.iter().for_each(|(_, reason)| assert!(!reason.to_string().is_empty()));
+            assert!(!verdict.keeps() || policy.may_keep(&repository), "{repository} keeps {tag}");
             assert!(!verdict.is_immutable() || policy.may_hold_immutable(&repository), "{repository} holds {tag}");
         }
     }

@@ -23,9 +23,9 @@ pub enum Backward {
     /// It follows a newer release.
     Older { offered: Release, followed: Release },
     /// The release is none of its line.
-    OtherLine { offered: Release, line: Line },
+    OtherLine { offered: Release, line: Line, followed: Option<Release> },
     /// It follows stable releases, and this is none.
-    PreRelease { offered: Release },
+    PreRelease { offered: Release, followed: Option<Release> },
     /// The bytes are no known release.
     Unreleased { followed: Option<Release> },
 }
@@ -66,10 +66,12 @@ pub fn forward(tag: &Tag, verdict: &Verdict, followed: Option<&Release>, offered
         };
     };
     let of_line: Vec<&Release> = offered.iter().filter(|release| line.holds(release)).collect();
-    let Some(newest_of_line) = of_line.iter().max() else { return Err(Backward::OtherLine { offered: newest.clone(), line }) };
+    let Some(newest_of_line) = of_line.iter().max() else {
+        return Err(Backward::OtherLine { offered: newest.clone(), line, followed: followed.cloned() });
+    };
     let of_channel = of_line.iter().filter(|release| verdict.channel == Channel::All || !release.is_pre_release()).max();
     match (of_channel, followed) {
-        (None, _) => Err(Backward::PreRelease { offered: (*newest_of_line).clone() }),
+        (None, _) => Err(Backward::PreRelease { offered: (*newest_of_line).clone(), followed: followed.cloned() }),
         (Some(offered), Some(followed)) if *offered < followed => {
             Err(Backward::Older { offered: (*offered).clone(), followed: followed.clone() })
         }
@@ -96,11 +98,19 @@ impl fmt::Display for Backward {
                     "it follows {followed}, and these bytes are {offered}, which is older; push a release newer than {followed}"
                 )
             }
-            Self::OtherLine { offered, line } => {
-                write!(f, "it follows {line}, and these bytes are {offered}; push them to the tag of their own line")
+            Self::OtherLine { offered, line, followed } => {
+                write!(
+                    f,
+                    "it follows {line}{}, and these bytes are {offered}; push them to the tag of their own line",
+                    now(followed)
+                )
             }
-            Self::PreRelease { offered } => {
-                write!(f, "it follows stable releases, and these bytes are the pre-release {offered}; push a release")
+            Self::PreRelease { offered, followed } => {
+                write!(
+                    f,
+                    "it follows stable releases{}, and these bytes are the pre-release {offered}; push a release",
+                    now(followed)
+                )
             }
             Self::Unreleased { followed: Some(followed) } => {
                 write!(f, "it follows {followed}, and these bytes are no known release; push their release tag first")
@@ -108,6 +118,11 @@ impl fmt::Display for Backward {
             Self::Unreleased { followed: None } => f.write_str("these bytes are no known release; push their release tag first"),
         }
     }
+}
+
+/// Which release a tag follows at the moment.
+fn now(followed: &Option<Release>) -> String {
+    followed.as_ref().map(|followed| format!(" ({followed} now)")).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod hostile;
 mod reading;
 
 use crate::harness::exchange::Exchange;
+use crate::harness::pushonce::POLICY;
 use crate::harness::{Image, Pushonce, Registry};
 use crate::operator::ledger_commands::operate;
 
@@ -21,7 +22,8 @@ struct Stage {
 impl Stage {
     fn set() -> Self {
         let registry = Registry::start();
-        let proxy = Pushonce::start(&registry);
+        let pull = "[[pull]]\nname = \"production\"\nhosts = [\"*.prod.example.com\"]\naction = \"refuse\"\n";
+        let proxy = Pushonce::in_front_of(&registry.url()).policy(&format!("{POLICY}\n{pull}")).start();
         let (first, second) = (Image::random(), Image::random());
         let ci = proxy.signed_in("ci", "secret");
         for tag in ["git-0a1b2c3", "1.4.0", "1.4", "latest"] {
@@ -35,6 +37,9 @@ impl Stage {
         ci.push("driftwood/api:2.0.0", &Image::random()).expect_created();
         registry.put_tag_behind_the_back("driftwood/api:2.0.0", &Image::random());
         assert_eq!(operate(&proxy, &["audit", "--repair"]).status.code(), Some(0));
+        let grant = ["exception", "grant", "driftwood/web:1.4.0", "--allow", "push", "--reason", "a key leaked"];
+        operate(&proxy, &grant).expect_success();
+        operate(&proxy, &["yank", "driftwood/api:2.0.0", "--reason", "it loses data"]).expect_success();
         // The refusal is written behind its answer.
         let refusals = || {
             let log = operate(&proxy, &["log", "--outcome", "refused", "--output", "json"]).expect_success().stdout;
@@ -56,6 +61,7 @@ impl Stage {
             ("tag", "/tag?repository=driftwood/web&tag=1.4".to_owned(), 200),
             ("tag-at-a-time", "/tag?repository=driftwood/web&tag=1.4&at=now".to_owned(), 200),
             ("tag-at-a-mistake", "/tag?repository=driftwood/web&tag=1.4&at=soon".to_owned(), 400),
+            ("tag-yanked", "/tag?repository=driftwood/api&tag=2.0.0".to_owned(), 200),
             ("digest", format!("/digest?digest={}", self.first.digest()), 200),
             ("diff", "/diff?repository=driftwood/web&from=1h&to=now".to_owned(), 200),
             ("log", "/log".to_owned(), 200),

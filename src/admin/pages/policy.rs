@@ -14,7 +14,7 @@ use super::parts::{Place, none, table, tag_link};
 use super::{Admin, Answer, said, shown};
 use crate::admin::asked::Refused;
 use crate::oci::{RepositoryName, Tag};
-use crate::policy::{DEFAULT_RULE, Delete, Enforcement, Mutability, Policy, REFERRERS_RULE, Rule, Verdict};
+use crate::policy::{DEFAULT_RULE, Delete, Enforcement, Mutability, NamePattern, Policy, PullRule, REFERRERS_RULE, Rule, Verdict};
 use crate::questions::reference;
 
 /// The most tags that are counted, so that a page takes no longer than anybody waits.
@@ -33,7 +33,12 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
     let explained = reference.as_deref().map(|text| reference::parse(text).map(in_case));
     let (held, is_all) = count(&admin).await?;
     let policy = &*admin.policy;
-    let rows: Vec<Markup> = policy.rules().iter().enumerate().map(|(number, rule)| row(number + 1, rule, &held)).collect();
+    let rows: Vec<Markup> = policy
+        .rules()
+        .iter()
+        .enumerate()
+        .map(|(number, rule)| row(number + 1, rule, policy.general().enforcement, &held))
+        .collect();
     let referrers = policy.general().referrers.map_or("as all other tags".to_owned(), |mutability| mutability.to_string());
     let built_in = [
         (REFERRERS_RULE, "tags for referrers and signatures that no rule names", referrers),
@@ -79,6 +84,7 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
                 @if !is_all { ", the first " (MOST) " of them: each number is at least so many" } "."
             }
         }
+        (pulls(policy))
     };
     let answer = shown(Place::Policy, "Policy", &body)?;
     Ok(match explained {
@@ -109,23 +115,54 @@ async fn count(admin: &Admin) -> Result<(BTreeMap<String, u64>, bool), Refused> 
     Ok((held, true))
 }
 
-fn row(number: usize, rule: &Rule, held: &BTreeMap<String, u64>) -> Markup {
-    let patterns = |patterns: Vec<&str>| html! { @for pattern in patterns { code { (pattern) } " " } };
+fn row(number: usize, rule: &Rule, general: Enforcement, held: &BTreeMap<String, u64>) -> Markup {
+    let is_audited = rule.mutability != Mutability::Mutable && [rule.enforcement, general].contains(&Enforcement::Audit);
     html! {
         tr {
             td.number { (number) }
             th scope="row" { (rule.name) }
-            td { @if rule.repositories.is_empty() { "all" } @else { (patterns(rule.repositories.iter().map(|glob| glob.as_str()).collect())) } }
-            td { (patterns(rule.tags.iter().map(|pattern| pattern.as_str()).collect())) }
-            td { (rule.mutability) @if rule.enforcement == Enforcement::Audit { " " span.badge.odd { "audited only" } } }
+            td { @if rule.repositories.is_empty() { "all" } @else { (patterns(rule.repositories.iter().map(|glob| glob.as_str()))) } }
+            td { (patterns(rule.tags.iter().map(|pattern| pattern.as_str()))) }
+            td { (rule.mutability) @if is_audited { " " span.badge.odd { "audited only" } } }
             td {
                 @match (rule.mutability, rule.delete) {
-                    (Mutability::Immutable, Delete::Allow) => "allowed",
-                    (Mutability::Immutable, Delete::Deny) => "refused",
-                    _ => (none("by the registry")),
+                    (Mutability::Mutable, _) => (none("by the registry")),
+                    (_, Delete::Allow) => "allowed",
+                    (_, Delete::Deny) => "refused",
                 }
             }
             td.number { (held.get(&*rule.name).copied().unwrap_or(0)) }
+        }
+    }
+}
+
+fn patterns<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Markup {
+    html! { @for pattern in patterns { code { (pattern) } " " } }
+}
+
+/// What pulls of tags that move get, as far as a rule says anything.
+fn pulls(policy: &Policy) -> Markup {
+    let names = |names: &[NamePattern]| html! { @if names.is_empty() { "any" } @else { (patterns(names.iter().map(NamePattern::as_str))) } };
+    let row = |(number, pull): (usize, &PullRule)| {
+        html! {
+            tr {
+                td.number { (number + 1) }
+                th scope="row" { (pull.name) }
+                td { @if pull.repositories.is_empty() { "all" } @else { (patterns(pull.repositories.iter().map(|glob| glob.as_str()))) } }
+                td { (names(&pull.hosts)) }
+                td { (names(&pull.users)) }
+                td { (pull.action.as_str()) }
+            }
+        }
+    };
+    let rows: Vec<Markup> = policy.pulls().iter().enumerate().map(row).collect();
+    let head = ["#", "Rule", "Repositories", "Hosts", "Users", "Action"];
+    html! {
+        @if !rows.is_empty() {
+            section aria-labelledby="pulls" {
+                h2 #pulls { "Pulls of tags that move" }
+                (table("pulls-table", "Pull rules in the order in which they are asked; the first that matches decides", &head, &rows))
+            }
         }
     }
 }

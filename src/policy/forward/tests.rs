@@ -79,7 +79,7 @@ fn a_tag_follows_the_newest_release_of_its_line() {
             All,
             Some("1.4.2"),
             &["1.5.0"],
-            "it follows the releases 1.4.x, and these bytes are 1.5.0; push them to the tag of their own line",
+            "it follows the releases 1.4.x (1.4.2 now), and these bytes are 1.5.0; push them to the tag of their own line",
         ),
         (
             "1",

@@ -1,10 +1,14 @@
 //! Tags that move, as clients push them: forward, and with every entry kept.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{REPOSITORY, Stage};
 use crate::harness::image::Manifest;
+use crate::harness::process::eventually;
 use crate::harness::{Client, Dockerd, Image, Podman, Pushonce, Registry, Skopeo};
+use crate::operator::ledger_commands::operate;
 
 const FOLLOWED: &str = r#"
 referrers = "append-only"
@@ -85,4 +89,42 @@ fn skopeo_adds_a_signature_and_takes_none_away() {
     let both = stage.digest(&tag);
     skopeo.push_image(&other, &stage.name(&tag)).expect_failure().expect_said("leaves out 1 of its 2 entries");
     assert_eq!(stage.digest(&tag), both);
+}
+
+#[test]
+fn podman_uses_an_exception_and_skopeo_pulls_what_it_left() {
+    let (stage, podman, skopeo) = (Stage::set(), Podman::new(), Skopeo::new());
+    for content in ["leaked", "repaired"] {
+        podman.build(content, content);
+    }
+    podman.push("leaked", &stage.name("1.4.0")).expect_success();
+    let leaked = stage.digest("1.4.0");
+    podman.push("repaired", &stage.name("1.4.0")).expect_failure().expect_said("is immutable");
+    let grant = ["exception", "grant", &format!("{REPOSITORY}:1.4.0"), "--allow", "push", "--reason", "a key leaked"];
+    operate(&stage.proxy, &grant).expect_success();
+    let pushed = || podman.push("repaired", &stage.name("1.4.0")).status.success().then_some(());
+    eventually(Duration::from_secs(20), "the exception arrives", pushed);
+    let repaired = stage.digest("1.4.0");
+    assert_ne!(repaired, leaked);
+    assert_eq!(skopeo.pulled_digest(&stage.name("1.4.0")), repaired);
+    podman.push("leaked", &stage.name("1.4.0")).expect_failure().expect_said("is immutable");
+    let yank = ["yank", &format!("{REPOSITORY}:1.4.0"), "--pulls", "refuse", "--reason", "it leaked again"];
+    operate(&stage.proxy, &yank).expect_success();
+    let hidden = || (!skopeo.pull(&stage.name("1.4.0")).status.success()).then_some(());
+    eventually(Duration::from_secs(20), "the yank arrives", hidden);
+}
+
+#[test]
+fn the_report_names_the_clients() {
+    let registry = Registry::start();
+    let policy = format!("enforcement = \"audit\"\n{FOLLOWED}");
+    let proxy = Pushonce::in_front_of(&registry.url()).policy(&policy).start();
+    let (stage, skopeo, docker) = (Stage { registry, proxy }, Skopeo::new(), Dockerd::start());
+    skopeo.push_image(&Image::random(), &stage.name("1.4.0")).expect_success();
+    skopeo.push_image(&Image::random(), &stage.name("1.4.0")).expect_success();
+    docker.build("another", "another");
+    docker.tag("another", &stage.name("1.4.0"));
+    docker.run(&["push", &stage.name("1.4.0")]).expect_success();
+    let said = operate(&stage.proxy, &["report"]).expect_success().stdout;
+    assert!(said.contains(" skopeo/") && said.contains(" docker/"), "{said}");
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use pushonce::clock::SystemClock;
 use pushonce::ledger::memory::MemoryLedger;
 
 use crate::harness::exchange::Exchange;
+use crate::harness::process::eventually;
 use crate::harness::replica::Shared;
 use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
 
@@ -53,7 +55,11 @@ fn a_hotfix_of_an_older_line_moves_its_own_shortcuts_alone() {
         assert_eq!(registry.tag_digest(&format!("web:{tag}")), Some(newest.digest()));
     }
     let message = proxy.push("web:1.4", &hotfix).expect_refused();
-    assert!(message.ends_with("it follows the releases 1.4.x, and these bytes are 1.3.9; push them to the tag of their own line"));
+    assert!(
+        message.ends_with(
+            "it follows the releases 1.4.x (1.4.2 now), and these bytes are 1.3.9; push them to the tag of their own line"
+        )
+    );
     assert_eq!(registry.tag_digest("web:1.3"), Some(hotfix.digest()));
     // What it means already passes, and so does the next release.
     proxy.push("web:latest", &newest).expect_created();
@@ -143,6 +149,19 @@ fn a_push_of_several_tags_has_one_verdict() {
     assert!(message.starts_with("tag web:latest is forward-only") && message.contains("these bytes are 1.3.9"), "{message}");
     assert_eq!(registry.tags("web"), ["1", "1.4", "1.4.2", "latest"], "nothing was set");
     assert_eq!(registry.tag_digest("web:latest"), Some(newest.digest()));
+
+    // Each of them has its event, with the rule that decides over it.
+    let events = || {
+        let log = proxy.admin().request("GET", "/api/v1/log?repository=web&outcome=refused").send();
+        let log: serde_json::Value = serde_json::from_slice(&log.expect_ok().body).expect("JSON");
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let entries = log["entries"].as_array().expect("entries").iter();
+        let mut all: Vec<[String; 2]> = entries.map(|entry| [text(&entry["tag"]), text(&entry["rule"])]).collect();
+        all.sort();
+        (all.len() == 4).then_some(all)
+    };
+    let expected = [["1.3", "shortcuts"], ["1.3.9", "releases"], ["edge", "default"], ["latest", "shortcuts"]];
+    assert_eq!(eventually(Duration::from_secs(10), "four events", events), expected.map(|pair| pair.map(str::to_owned)));
 
     push_tags(&proxy, &hotfix, "?tag=1.3&tag=1.3.9&tag=edge").expect_created();
     for tag in ["1.3", "1.3.9", "edge"] {

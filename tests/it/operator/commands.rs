@@ -102,6 +102,10 @@ fn the_help_of_every_command_has_an_example() {
     let help = desk.pushonce(&["--help"]).expect_success();
     assert!(help.stdout.contains("Exit codes:\n  0  done"), "{help}");
     let ledger = desk.pushonce(&["ledger", "--help"]).expect_success();
+    for command in ["exception grant", "exception list", "exception withdraw", "report", "yank"] {
+        let own = desk.pushonce(&[&command.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat()).expect_success();
+        assert!(own.stdout.contains(&format!("\n  pushonce {command} ")), "{own}");
+    }
     for command in ["serve", "check", "explain", "release-claim", "ledger acts", "ledger backup", "ledger verify", "ledger move"] {
         let words: Vec<&str> = command.split(' ').collect();
         let list = if words.len() == 1 { &help } else { &ledger };
