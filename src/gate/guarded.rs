@@ -78,7 +78,7 @@ impl Gate {
             Ok(motion) => return Ok(Announced { judged, change: begun.change, motion, turn }),
             Err(refusal) => refusal,
         };
-        match self.excepted(caller, &judged.key, &refusal, brought).await {
+        match self.excepted(caller, &judged.key, &refusal, brought, decision).await {
             Ok(Some(motion)) => Ok(Announced { judged, change: begun.change, motion, turn }),
             Ok(None) => {
                 self.abandon(begun.change).await;
@@ -99,9 +99,12 @@ impl Gate {
         key: &TagKey,
         refusal: &Refusal,
         brought: Brought<'_>,
+        decision: &mut Decision,
     ) -> Result<Option<Motion>, Refusal> {
         let Refusal::Move(_) = refusal else { return Ok(None) };
         let Some(exception) = self.exception(key, Allows::Push).await? else { return Ok(None) };
+        // Whoever may not push uses nothing up.
+        self.digest_first(caller, &key.repository, brought.content, decision).await?;
         let offered = self.offered(key, brought).await?;
         let act = self.used(caller, &exception);
         let is_spent = self.metrics.ledger("spend", self.ledger.spend(&exception.id, &act, key)).await?;

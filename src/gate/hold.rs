@@ -87,7 +87,7 @@ impl Gate {
                 }
             }
         }
-        if !claimants.is_empty() && claimants.iter().all(|claimant| claimant.sealed) {
+        if !claimants.is_empty() && claimants.iter().all(|claimant| claimant.sealed && claimant.judged.leave.is_none()) {
             decision.verdict("repeated");
         }
         Ok(claimants)
@@ -113,7 +113,8 @@ impl Gate {
                 Claimed::AlreadySealed(claim, _) => return Ok(Some((claim, true))),
                 Claimed::Taken(record) => {
                     if means(&record, content) {
-                        digest = record.digest.clone();
+                        digest = record.digest;
+                        continue;
                     }
                     self.accept_or_refuse(caller, judged, record.clone(), content, decision).await?;
                     match &judged.leave {

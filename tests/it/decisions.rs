@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::harness::postgres::Postgres;
 use crate::harness::process::eventually;
+use crate::harness::registry::{PASSWORD, USER};
 use crate::harness::run::{Run, run};
 use crate::harness::{Image, Pushonce, Registry};
 use crate::operator::ledger_commands::operate;
@@ -206,4 +207,29 @@ fn every_replica_serves_the_new_bytes_within_seconds() {
         replica.push("web:1.4.0", &leaked).expect_refused();
         replica.push("web:1.4.0", &repaired).expect_created();
     }
+}
+
+#[test]
+fn whoever_may_not_push_uses_no_exception_up() {
+    let registry = Registry::with().basic_auth().start();
+    let proxy = Pushonce::in_front_of(&registry.url()).policy(FOLLOWED).start();
+    let developer = proxy.signed_in(USER, PASSWORD);
+    let (old, new) = (Image::random(), Image::random());
+    for (tag, image) in [("1.4.1", &old), ("1.4.2", &new), ("1.4", &new)] {
+        developer.push(&format!("web:{tag}"), image).expect_created();
+    }
+    for reference in ["web:1.4", "web:1.4.2"] {
+        grant(&proxy, reference, "push");
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    for outsider in [proxy.signed_in("stranger", PASSWORD), proxy.signed_in(USER, "wrong")] {
+        for reference in ["web:1.4", "web:1.4.2"] {
+            outsider.put_manifest(reference, &old.manifest).expect(401);
+        }
+    }
+    let open = done(&proxy, &["exception", "list"]);
+    assert!(open.contains("web:1.4 ") && open.contains("web:1.4.2 "), "{open}");
+    developer.push("web:1.4", &old).expect_created();
+    developer.push("web:1.4.2", &old).expect_created();
+    assert!(done(&proxy, &["exception", "list"]).starts_with("no exception is open\n"));
 }
