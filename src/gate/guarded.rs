@@ -91,8 +91,8 @@ impl Gate {
         }
     }
 
-    /// The move that an exception lets be made, which is used up by it. What the tag has
-    /// followed begins anew.
+    /// The move that an exception lets be made, which is used up by it. From then on the tag
+    /// has followed what it brings.
     async fn excepted(
         &self,
         caller: &Caller,
@@ -171,35 +171,37 @@ impl Gate {
     }
 
     /// The newest release that a tag has followed: as it was written down with its last
-    /// move, or what the bytes that it means were released as since.
+    /// move, or what the bytes that it means were released as since. What was yanked does
+    /// not count; then, and where nothing was written down, its history tells.
     async fn followed(&self, key: &TagKey, written: Option<&Tag>, means: Option<&Digest>) -> Result<Option<Release>, Refusal> {
+        let Some(means) = means else { return Ok(written.and_then(Release::of)) };
         let decisions = self.decisions().await?;
-        let line = Line::of(&key.tag);
-        let is_yanked = |tag: &Tag| {
-            let release = TagKey { repository: key.repository.clone(), tag: tag.clone() };
-            decisions.yank(&release).is_some()
+        let is_bad = |digest: &Digest| decisions.yanked(&key.repository, |yanked| yanked == digest).is_some();
+        let is_yanked = |release: &Release| {
+            let key = TagKey { repository: key.repository.clone(), tag: release.tag().clone() };
+            decisions.yank(&key).is_some()
         };
-        let counts = |release: &Release| line.holds(release) && release.tag() != &key.tag && !is_yanked(release.tag());
-        let mut releases: Vec<Release> = written.and_then(Release::of).into_iter().collect();
-        if let Some(digest) = means {
-            releases.extend(self.releases_on(&key.repository, digest).await?);
+        let mut releases = self.releases_on(&key.repository, means).await?;
+        let mut written = written.and_then(Release::of);
+        if is_bad(means) {
+            written = written.filter(|written| releases.iter().all(|release| release.tag() != written.tag()));
+            releases.clear();
         }
-        if releases.iter().any(|release| is_yanked(release.tag())) {
-            releases.extend(self.followed_before(key).await?);
+        releases.extend(written.filter(|written| !is_yanked(written)));
+        if releases.is_empty() {
+            for digest in self.meant_lately(key).await?.iter().filter(|digest| !is_bad(digest)) {
+                releases.extend(self.releases_on(&key.repository, digest).await?);
+            }
         }
-        Ok(releases.into_iter().filter(counts).max())
+        let line = Line::of(&key.tag);
+        Ok(releases.into_iter().filter(|release| line.holds(release) && release.tag() != &key.tag && !is_yanked(release)).max())
     }
 
-    /// Every release that a tag meant lately.
-    async fn followed_before(&self, key: &TagKey) -> Result<Vec<Release>, Refusal> {
+    /// What a tag meant lately, since it was deleted last.
+    async fn meant_lately(&self, key: &TagKey) -> Result<BTreeSet<Digest>, Refusal> {
         let filter = Filter { repository: Some(key.repository.clone()), tag: Some(key.tag.clone()), ..Filter::default() };
         let entries = self.metrics.ledger("entries", self.ledger.entries(&filter, LATELY)).await?;
-        let meant = entries.into_iter().filter(|entry| entry.event.outcome.points()).filter_map(|entry| entry.event.digest);
-        let mut releases = Vec::new();
-        for digest in meant.collect::<BTreeSet<Digest>>() {
-            releases.extend(self.releases_on(&key.repository, &digest).await?);
-        }
-        Ok(releases)
+        Ok(entries.into_iter().filter(|entry| entry.event.outcome.points()).map_while(|entry| entry.event.digest).collect())
     }
 
     /// The releases that the bytes are, with those that the same push makes of them.
@@ -259,9 +261,8 @@ impl Gate {
     }
 }
 
-/// How many events of a tag are looked through for what it has followed before a release
-/// that was yanked.
-const LATELY: usize = 200;
+/// How many events of a tag are looked through for what it has followed.
+const LATELY: usize = 50;
 
 /// The most times that are looked through for the releases of a digest.
 const MOST: usize = 10_000;

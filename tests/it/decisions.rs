@@ -155,6 +155,9 @@ fn a_yanked_release_warns_and_no_tag_follows_it() {
     assert_eq!(proxy.pull("web:1.4.2").expect_ok().header("warning"), None);
     let message = proxy.push("web:edge", &bad).expect_refused();
     assert!(message.contains("these bytes are 1.4.3, which was yanked on") && message.contains("loses data"), "{message}");
+    // Another name of the same bytes is no way around.
+    proxy.push("web:v1.4.3", &bad).expect_created();
+    proxy.push("web:edge", &bad).expect_refused();
     // What means it already is not pushed anywhere; and the tag may go back to the release before.
     proxy.push("web:1.4", &bad).expect_created();
     proxy.push("web:1.4", &good).expect_created();

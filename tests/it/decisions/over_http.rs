@@ -92,3 +92,21 @@ fn an_exception_is_granted_and_shown_and_used() {
     post(&proxy, Some(GRANT), &asked()).expect(201);
     post(&proxy, Some(GRANT), &asked()).expect(409);
 }
+
+#[test]
+fn one_token_for_both_is_a_mistake() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, token: &str| {
+        let file = directory.path().join(name);
+        std::fs::write(&file, token).expect("written");
+        file.display().to_string()
+    };
+    let start = |look: &str, grant: &str| {
+        let proxy = Pushonce::in_front_of("http://127.0.0.1:1").setting(&format!("admin.token_file = \"{look}\""));
+        proxy.setting(&format!("admin.exceptions_token_file = \"{grant}\"")).start_and_fail()
+    };
+    let (look, short) = (file("look", LOOK), file("short", "too-short"));
+    start(&look, &look).expect_said("whoever may look could grant exceptions as well: both tokens are the same");
+    start(&look, &short).expect_said("the token that `admin.exceptions_token_file` names is too short");
+    start(&look, "/nowhere/token").expect_said("/nowhere/token");
+}

@@ -138,6 +138,19 @@ fn a_tag_that_was_there_before_is_followed_from_where_it_is() {
 }
 
 #[test]
+fn a_tag_that_moved_freely_before_has_followed_what_its_history_says() {
+    let registry = Registry::start();
+    let mut proxy = Pushonce::in_front_of(&registry.url()).policy(&policy("").replace("forward-only", "mutable")).start();
+    release(&proxy, "1.4.2", &["1.4"]);
+    let older = release(&proxy, "1.4.1", &[]);
+    proxy.push("web:1.4", &Image::random()).expect_created();
+    proxy.set_policy(&policy(""));
+    proxy.restart();
+    let message = proxy.push("web:1.4", &older).expect_refused();
+    assert!(message.contains("it follows 1.4.2, and these bytes are 1.4.1"), "{message}");
+}
+
+#[test]
 fn a_push_of_several_tags_has_one_verdict() {
     let (registry, proxy) = stage("unreleased = \"refuse\"\n");
     let newest = release(&proxy, "1.4.2", &["1.4", "1", "latest"]);
