@@ -23,7 +23,7 @@ pub use explain::{Explanation, Reason};
 pub use forward::forward;
 pub use movable::{Motion, Movable};
 pub use pattern::{PatternError, RepositoryPattern, TagPattern};
-pub use pulling::{NamePattern, PullAction, PullError, PullRule};
+pub use pulling::{NamePattern, PullAction, PullError, PullRule, pull_mistakes};
 pub use release::Release;
 pub use rule::Rule;
 pub use verdict::{Channel, Delete, Enforcement, MultiArch, Mutability, Unreleased, Verdict};

@@ -41,8 +41,10 @@ fn explain_one(policy: &Policy, file: &Path, repository: &RepositoryName, tag: &
     for (rule, reason) in &explanation.others {
         let _ = writeln!(text, "  rule `{}` {reason}", rule.name);
     }
-    for pull in policy.pulls_of(repository).filter(|_| !verdict.is_immutable()) {
-        let _ = writeln!(text, "  {}", pull_line(pull));
+    if !verdict.is_immutable() {
+        for pull in policy.pulls_of(repository, tag) {
+            let _ = writeln!(text, "  {}", pull_line(pull));
+        }
     }
     text
 }
@@ -113,6 +115,40 @@ driftwood/web:nightly is mutable
         assert!(text.contains(" is mutable\n  decided by pushonce itself: a tag for referrers or signatures"), "{text}");
         assert!(text.contains("rule `all` names no referrers or signature tags: `*` does not begin"), "{text}");
         assert!(explained("c:1").ends_with("  rule `all` does not cover the repository: `a/*`\n"));
+    }
+
+    #[test]
+    fn pull_rules_are_shown_for_the_tags_that_they_concern() {
+        let rules = r#"
+            [[rule]]
+            name = "releases"
+            tags = ["semver:x.y.z"]
+            mutability = "immutable"
+            [[pull]]
+            name = "deployers"
+            users = ["deploy-*", "argocd"]
+            action = "warn"
+            [[pull]]
+            name = "tools"
+            repositories = ["tools/**"]
+            action = "allow"
+            [[pull]]
+            name = "production"
+            hosts = ["*.prod.example.com"]
+            action = "refuse"
+        "#;
+        let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
+        let lines = |reference: &str| -> Vec<String> {
+            let text = explain(&policy, Path::new("policy.toml"), TagCase::Keep, &[reference.to_owned()]).expect("an explanation");
+            text.lines().filter(|line| line.starts_with("  pull rule")).map(str::to_owned).collect()
+        };
+        let deployers =
+            "  pull rule `deployers`: pulls of `deploy-*`, `argocd` pass with the digest to pin as a warning".to_owned();
+        let production = "  pull rule `production`: pulls through `*.prod.example.com` are refused (403) with the digest to pin";
+        assert_eq!(lines("web:latest"), [deployers.clone(), production.to_owned()]);
+        assert_eq!(lines("tools/sh:latest"), [deployers, "  pull rule `tools`: pulls pass".to_owned()]);
+        assert!(lines("web:1.4.0").is_empty());
+        assert!(lines(&format!("web:sha256-{}.sig", "a".repeat(64))).is_empty());
     }
 
     #[test]

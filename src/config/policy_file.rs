@@ -41,11 +41,12 @@ pub(super) fn read(source: &Arc<Source>, report: &Report) -> Option<Policy> {
     let rules = drafts.iter().map(|draft| draft.rule.clone()).collect();
     let pulls = pulls::drafts(&top, report);
     match Policy::new(rules, general) {
-        Ok(policy) => pulls::add(policy, pulls, report),
+        Ok(policy) => pulls::add(policy, pulls, &drafts, report),
         Err(mistakes) => {
             for mistake in &mistakes {
                 report.push(show(mistake, &drafts, &document));
             }
+            pulls::judge(&pulls, &drafts, report);
             None
         }
     }

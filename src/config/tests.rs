@@ -2,6 +2,7 @@
 
 mod documents;
 mod policy;
+mod pulls;
 mod server;
 mod webhooks;
 

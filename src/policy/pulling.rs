@@ -36,6 +36,7 @@ impl PullAction {
 #[derive(Clone, Debug)]
 pub struct NamePattern {
     text: String,
+    ignores_case: bool,
     regex: Regex,
 }
 
@@ -56,8 +57,10 @@ pub struct PullRule {
 /// Why pull rules do not make a policy. Rules are given by their place in the list.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PullError {
-    #[error("pull rule {pull} has the name of another rule")]
-    DuplicateName { pull: usize },
+    #[error("pull rule {pull} has the name of pull rule {earlier}")]
+    DuplicateName { pull: usize, earlier: usize },
+    #[error("pull rule {pull} has the name of rule {rule}")]
+    NameOfRule { pull: usize, rule: usize },
     #[error("pull rule {pull} can never match: {by} before it takes all its pulls")]
     NeverMatches { pull: usize, by: usize },
 }
@@ -69,23 +72,29 @@ impl NamePattern {
         if text.is_empty() || text.len() > 255 || text.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
             return None;
         }
-        let part = |letter: char| match letter {
-            '*' => ".*".to_owned(),
-            '?' => ".".to_owned(),
-            other => regex::escape(other.encode_utf8(&mut [0; 4])),
-        };
-        let parts: String = text.chars().map(part).collect();
-        let regex = Regex::new(&format!("^(?s{}:{parts})$", if ignores_case { "i" } else { "" })).ok()?;
-        Some(Self { text: text.to_owned(), regex })
+        Some(Self { text: text.to_owned(), ignores_case, regex: expression(text, ignores_case, ".")? })
     }
 
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
+    /// Whether every name that `other` matches is matched here too: `other` is read as a
+    /// name whose `*` only a `*` takes.
     fn covers(&self, other: &Self) -> bool {
-        self.text == "*" || self.text == other.text
+        expression(&self.text, self.ignores_case, "[^*]").is_some_and(|wide| wide.is_match(&other.text))
     }
+}
+
+/// A glob as an expression, with what `?` stands for.
+fn expression(glob: &str, ignores_case: bool, one: &str) -> Option<Regex> {
+    let part = |letter: char| match letter {
+        '*' => ".*".to_owned(),
+        '?' => one.to_owned(),
+        other => regex::escape(other.encode_utf8(&mut [0; 4])),
+    };
+    let parts: String = glob.chars().map(part).collect();
+    Regex::new(&format!("^(?s{}:{parts})$", if ignores_case { "i" } else { "" })).ok()
 }
 
 fn any_of(patterns: &[NamePattern], name: Option<&str>) -> bool {
@@ -114,12 +123,16 @@ impl PullRule {
     }
 }
 
-fn mistakes(pulls: &[PullRule], rules: &[Rule]) -> Vec<PullError> {
+/// Every mistake of the pull rules of a policy with these rules for tags.
+pub fn pull_mistakes(pulls: &[PullRule], rules: &[Rule]) -> Vec<PullError> {
     let mut mistakes = Vec::new();
     for (index, pull) in pulls.iter().enumerate() {
         let earlier = &pulls[..index];
-        if earlier.iter().any(|other| other.name == pull.name) || rules.iter().any(|rule| rule.name == pull.name) {
-            mistakes.push(PullError::DuplicateName { pull: index });
+        if let Some(earlier) = earlier.iter().position(|other| other.name == pull.name) {
+            mistakes.push(PullError::DuplicateName { pull: index, earlier });
+        }
+        if let Some(rule) = rules.iter().position(|rule| rule.name == pull.name) {
+            mistakes.push(PullError::NameOfRule { pull: index, rule });
         }
         if let Some(by) = earlier.iter().position(|other| other.covers(pull)) {
             mistakes.push(PullError::NeverMatches { pull: index, by });
@@ -131,7 +144,7 @@ fn mistakes(pulls: &[PullRule], rules: &[Rule]) -> Vec<PullError> {
 impl Policy {
     /// Fails with every mistake of the pull rules.
     pub fn with_pulls(mut self, pulls: Vec<PullRule>) -> Result<Self, Vec<PullError>> {
-        let mistakes = mistakes(&pulls, &self.rules);
+        let mistakes = pull_mistakes(&pulls, &self.rules);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -152,9 +165,16 @@ impl Policy {
         self.pulls.iter().find(|rule| rule.matches(repository, host, user))
     }
 
-    /// The pull rules that a tag of a repository may meet, in order.
-    pub fn pulls_of<'a>(&'a self, repository: &'a RepositoryName) -> impl Iterator<Item = &'a PullRule> {
-        self.pulls.iter().filter(|rule| rule.covers_repository(repository))
+    /// The pull rules that a tag that moves may meet, in order, up to one that takes
+    /// every pull.
+    pub fn pulls_of(&self, repository: &RepositoryName, tag: &Tag) -> Vec<&PullRule> {
+        if is_referrers_tag(tag) {
+            return Vec::new();
+        }
+        let covering = || self.pulls.iter().filter(|rule| rule.covers_repository(repository));
+        let takes_all = |rule: &PullRule| rule.hosts.is_empty() && rule.users.is_empty();
+        let last = covering().position(takes_all).map_or(usize::MAX, |last| last + 1);
+        covering().take(last).collect()
     }
 }
 
@@ -209,14 +229,46 @@ mod tests {
             rule("b", &["driftwood/web"], &["x"], &[]),
         ];
         let expected = [
-            PullError::DuplicateName { pull: 1 },
+            PullError::DuplicateName { pull: 1, earlier: 0 },
             PullError::NeverMatches { pull: 1, by: 0 },
-            PullError::DuplicateName { pull: 2 },
+            PullError::NameOfRule { pull: 2, rule: 0 },
             PullError::NeverMatches { pull: 3, by: 2 },
         ];
         assert_eq!(policy(pulls).expect_err("mistakes"), expected);
         for text in ["", "a b", "a\n"] {
             assert!(NamePattern::parse(text, true).is_none(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_wider_glob_takes_the_names_of_a_narrower_one() {
+        let covers = |wide: &str, narrow: &str, ignores_case: bool| {
+            let pattern = |text: &str| NamePattern::parse(text, ignores_case).expect(text);
+            pattern(wide).covers(&pattern(narrow))
+        };
+        for (wide, narrow) in [("*", "a?"), ("*.example.com", "*.prod.example.com"), ("a?", "aB"), ("a?", "a?"), ("A*", "a")] {
+            assert!(covers(wide, narrow, true), "{wide} {narrow}");
+        }
+        for (wide, narrow) in [("a?", "a*"), ("a", "a?"), ("?*", "*"), ("*.example.com", "example.com"), ("a.b", "axb")] {
+            assert!(!covers(wide, narrow, true), "{wide} {narrow}");
+        }
+        assert!(!covers("A*", "a", false));
+    }
+
+    #[test]
+    fn only_the_rules_that_a_tag_may_meet_are_named() {
+        let pulls = vec![
+            rule("deployers", &[], &[], &["deploy-*"]),
+            rule("tools", &["tools/**"], &[], &[]),
+            rule("production", &[], &["*.prod.example.com"], &[]),
+        ];
+        let policy = policy(pulls).expect("a policy");
+        let named = |repository: &str, tag: &str| -> Vec<String> {
+            let (repository, tag) = (RepositoryName::parse(repository).expect("a name"), Tag::parse(tag).expect("a tag"));
+            policy.pulls_of(&repository, &tag).iter().map(|rule| rule.name.to_string()).collect()
+        };
+        assert_eq!(named("web", "latest"), ["deployers", "production"]);
+        assert_eq!(named("tools/sh", "latest"), ["deployers", "tools"]);
+        assert!(named("web", &format!("sha256-{}", "a".repeat(64))).is_empty());
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{pattern_mistake, refuse_empty, word};
+use super::{also, pattern_mistake, refuse_empty, word};
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::raw::{Report, Section};
 use crate::config::words::{self, Mistake};
-use crate::policy::{NamePattern, Policy, PullAction, PullError, PullRule, RepositoryPattern};
+use crate::policy::{NamePattern, Policy, PullAction, PullError, PullRule, RepositoryPattern, Rule, pull_mistakes};
 
 pub(in crate::config) const KEYS: &[&str] = &["name", "repositories", "hosts", "users", "action", "help_url"];
 
@@ -77,33 +77,42 @@ fn pattern(text: &str, is_host: bool) -> Result<NamePattern, Mistake> {
 }
 
 /// The policy with its pull rules.
-pub(super) fn add(policy: Policy, drafts: Vec<Draft>, report: &Report) -> Option<Policy> {
-    let rules = drafts.iter().filter(|draft| draft.is_whole).map(|draft| draft.rule.clone()).collect();
-    let drafts: Vec<&Draft> = drafts.iter().filter(|draft| draft.is_whole).collect();
-    match policy.with_pulls(rules) {
-        Ok(policy) => Some(policy),
-        Err(mistakes) => {
-            for mistake in &mistakes {
-                report.push(show(mistake, &drafts));
-            }
-            None
-        }
+pub(super) fn add(policy: Policy, drafts: Vec<Draft>, rules: &[super::Draft], report: &Report) -> Option<Policy> {
+    judge(&drafts, rules, report);
+    policy.with_pulls(whole(&drafts).map(|draft| draft.rule.clone()).collect()).ok()
+}
+
+/// Shows what is wrong with the pull rules as a list.
+pub(super) fn judge(drafts: &[Draft], rules: &[super::Draft], report: &Report) {
+    let drafts: Vec<&Draft> = whole(drafts).collect();
+    let pulls: Vec<PullRule> = drafts.iter().map(|draft| draft.rule.clone()).collect();
+    let of_tags: Vec<Rule> = rules.iter().map(|draft| draft.rule.clone()).collect();
+    for mistake in pull_mistakes(&pulls, &of_tags) {
+        report.push(show(&mistake, &drafts, rules));
     }
 }
 
-fn show(mistake: &PullError, drafts: &[&Draft]) -> Diagnostic {
+/// Those of which all could be read: half a rule takes no pull from another.
+fn whole(drafts: &[Draft]) -> impl Iterator<Item = &Draft> {
+    drafts.iter().filter(|draft| draft.is_whole)
+}
+
+fn show(mistake: &PullError, drafts: &[&Draft], rules: &[super::Draft]) -> Diagnostic {
+    let namesakes = |second: &Draft, first: &Place| {
+        let diagnostic = Diagnostic::new(second.name.clone(), format!("two rules are called `{}`", second.rule.name));
+        also(diagnostic.label("the second").hint("give every rule its own name, pull rules as well"), first, "the first".to_owned())
+    };
     match mistake {
-        PullError::DuplicateName { pull } => {
-            let draft = drafts[*pull];
-            let diagnostic = Diagnostic::new(draft.name.clone(), format!("two rules are called `{}`", draft.rule.name));
-            diagnostic.label("not the first").hint("give every rule its own name, those of pulls as well")
-        }
+        PullError::DuplicateName { pull, earlier } => namesakes(drafts[*pull], &drafts[*earlier].name),
+        PullError::NameOfRule { pull, rule } => namesakes(drafts[*pull], &rules[*rule].name),
         PullError::NeverMatches { pull, by } => {
             let (draft, earlier) = (drafts[*pull], drafts[*by]);
             let (name, taker) = (&draft.rule.name, &earlier.rule.name);
             let message = format!("pull rule `{name}` can never match: `{taker}` before it takes all its pulls");
-            let diagnostic = Diagnostic::new(draft.name.clone(), message).label("never asked");
-            diagnostic.hint("move the narrower rule up, or remove it: the first rule that matches decides")
+            let diagnostic = Diagnostic::new(draft.name.clone(), message)
+                .label("never asked")
+                .hint("move the narrower rule up, or remove it: the first rule that matches decides");
+            also(diagnostic, &earlier.name, format!("`{taker}` takes them"))
         }
     }
 }
