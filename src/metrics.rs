@@ -14,6 +14,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     refusals: IntCounterVec,
+    pull_rules: IntCounterVec,
     upstream: HistogramVec,
     ledger: HistogramVec,
     known_tags: IntCounterVec,
@@ -54,6 +55,10 @@ impl Metrics {
             refusals: IntCounterVec::new(
                 Opts::new("pushonce_refusals_total", "Pushes and deletes that a rule refused, or would refuse in audit mode."),
                 &["rule", "enforcement"],
+            )?,
+            pull_rules: IntCounterVec::new(
+                Opts::new("pushonce_pull_rules_total", "Pulls of tags that move that a pull rule decided over."),
+                &["rule", "action"],
             )?,
             upstream: HistogramVec::new(
                 latency("pushonce_upstream_seconds", "Time until the registry's answer began, or failed to."),
@@ -134,6 +139,7 @@ impl Metrics {
     fn register(&self) -> Result<(), prometheus::Error> {
         self.registry.register(Box::new(self.requests.clone()))?;
         self.registry.register(Box::new(self.refusals.clone()))?;
+        self.registry.register(Box::new(self.pull_rules.clone()))?;
         self.registry.register(Box::new(self.upstream.clone()))?;
         self.registry.register(Box::new(self.ledger.clone()))?;
         self.registry.register(Box::new(self.known_tags.clone()))?;
@@ -164,6 +170,10 @@ impl Metrics {
 
     pub fn refusal(&self, rule: &str, enforcement: &str) {
         self.refusals.with_label_values(&[rule, enforcement]).inc();
+    }
+
+    pub fn pull_rule(&self, rule: &str, action: &str) {
+        self.pull_rules.with_label_values(&[rule, action]).inc();
     }
 
     /// Counts how often the limit of `[server]` with this key is reached.

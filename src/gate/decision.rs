@@ -10,7 +10,7 @@ use crate::ledger::event::{Action, Event, Outcome};
 use crate::ledger::{Note, TagKey};
 use crate::metrics::Metrics;
 use crate::oci::{Digest, RepositoryName, Tag};
-use crate::policy::Verdict;
+use crate::policy::{PullRule, Verdict};
 use crate::refusal::Refusal;
 use crate::upstream::Content;
 
@@ -90,6 +90,11 @@ impl Decision {
         self.rule = Some(Arc::clone(&verdict.rule));
     }
 
+    /// The pull rule that decided over a tag that moves.
+    pub fn pull_rule(&mut self, rule: &PullRule) {
+        self.rule = Some(Arc::clone(&rule.name));
+    }
+
     pub fn verdict(&mut self, verdict: &'static str) {
         self.verdict = verdict;
     }
@@ -111,7 +116,7 @@ impl Decision {
                 self.about_tag(&refused.key, &refused.verdict);
                 metrics.refusal(&refused.verdict.rule, "enforce");
             }
-            Refusal::Delete { rule, .. } | Refusal::Unpinned { rule, .. } => {
+            Refusal::Delete { rule, .. } => {
                 self.rule = Some(Arc::clone(rule));
                 metrics.refusal(rule, "enforce");
             }

@@ -45,6 +45,7 @@ fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metrics = Metrics::new().expect("metrics");
     metrics.request("push", "pushed");
     metrics.refusal("releases", "enforce");
+    metrics.pull_rule("production", "refuse");
     metrics.limit("max_resets").count();
     metrics.known_tag(true);
     metrics.webhook_delivery("chat", "delivered");
