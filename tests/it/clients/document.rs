@@ -41,6 +41,21 @@ pub static REFUSALS: Table = Table {
     ],
 };
 
+/// What each command prints where a tag has to be pulled by its digest.
+pub static PULLS: Table = Table {
+    heading: "| command | what it prints | requests |\n|---|---|---|\n",
+    keys: &[
+        "`buildah pull`",
+        "`ctr content fetch`",
+        "`docker pull`",
+        "`dxf get-manifest`",
+        "`helm pull`",
+        "`oci-client pull`",
+        "`podman pull`",
+        "`skopeo copy`",
+    ],
+};
+
 /// How each client goes about a push.
 pub static HABITS: Table = Table {
     heading: "| client | version | looks first | the same again | requests when refused | uploads with | mounts | `Accept` of a pull |\n\
@@ -60,11 +75,7 @@ impl Row {
     /// The line of `run` that names the refusal, or the last one where none does,
     /// with addresses, digests and dates that are the same every time.
     pub fn read(command: &str, run: &Run, address: &str, retries: bool) -> Self {
-        let both = format!("{}\n{}", run.stdout, run.stderr);
-        let line = both.lines().find(|line| line.contains("immutable")).or(both.lines().rfind(|line| !line.is_empty()));
-        let line = line.unwrap_or_else(|| panic!("nothing was printed\n{run}"));
-        let line = line.replace(address, "registry.example");
-        let line = line.split_once("\" level=").map_or(line.clone(), |(_, rest)| format!("level={rest}"));
+        let line = line_of(run, "immutable", address);
         Self { command: command.to_owned(), printed: same_dates(&same_digests(&line)), retries }
     }
 
@@ -76,6 +87,22 @@ impl Row {
         let key = command.split_once(" (").map_or(format!("`{command}`"), |(command, note)| format!("`{command}` ({note}"));
         expect(&REFUSALS, &key, &format!("`{printed}` | {}", if *retries { "yes" } else { "no" }));
     }
+}
+
+/// Compares what a refused pull printed, and how often it asked, with the document.
+#[track_caller]
+pub fn expect_pull(command: &str, run: &Run, address: &str, requests: f64) {
+    let printed = same_digests(&line_of(run, "cannot be pulled", address));
+    expect(&PULLS, &format!("`{command}`"), &format!("`{printed}` | {requests}"));
+}
+
+/// The line that has this word, or the last one where none does, with an address that is
+/// the same every time.
+fn line_of(run: &Run, word: &str, address: &str) -> String {
+    let both = format!("{}\n{}", run.stdout, run.stderr);
+    let line = both.lines().find(|line| line.contains(word)).or(both.lines().rfind(|line| !line.is_empty()));
+    let line = line.unwrap_or_else(|| panic!("nothing was printed\n{run}")).replace(address, "registry.example");
+    line.split_once("\" level=").map_or(line.clone(), |(_, rest)| format!("level={rest}"))
 }
 
 /// Every digest, shortened or not, is written as the same one.
@@ -169,7 +196,7 @@ fn the_document_has_a_row_for_every_command_and_client_and_no_other() {
     let guard = FILE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, text) = read();
     drop(guard);
-    for table in [&REFUSALS, &HABITS] {
+    for table in [&REFUSALS, &PULLS, &HABITS] {
         let [_, rows, _] = table.part(&text);
         let keys: Vec<&str> = rows.lines().map(key_of).collect();
         assert_eq!(keys, table.keys);
