@@ -85,7 +85,7 @@ pub fn kind_of(path: &Path) -> Result<FileKind, Diagnostics> {
         let (table, _) = DeTable::parse_recoverable(&source.text);
         let has = |key: &str| table.get_ref().keys().any(|found| found.get_ref() == key);
         // `rules` is the slip that is made most; the reader says what it should be.
-        let is_policy = ["rule", "rules", "default"].into_iter().any(has) && !has("upstream");
+        let is_policy = policy_file::KEYS.iter().copied().chain(["rules"]).any(has) && !has("upstream");
         if is_policy { FileKind::Policy } else { FileKind::Server }
     });
     finish(kind, report)

@@ -22,11 +22,13 @@ pub fn check(path: &Path, environment: &[(String, String)], color: bool) -> (Str
 }
 
 fn summary(path: &Path, policy: &Policy) -> String {
-    let rules = match policy.rules().len() {
-        1 => "1 rule".to_owned(),
-        number => format!("{number} rules"),
+    let count = |number: usize, what: &str| if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") };
+    let rules = count(policy.rules().len(), "rule");
+    let pulls = match policy.pulls().len() {
+        0 => String::new(),
+        number => format!(", {}", count(number, "pull rule")),
     };
-    format!("{}: {rules}, no mistakes\n", path.display())
+    format!("{}: {rules}{pulls}, no mistakes\n", path.display())
 }
 
 fn count(diagnostics: &Diagnostics) -> String {
@@ -59,6 +61,20 @@ mod tests {
         let (text, is_well) = check(&path, &[], false);
         assert!(text.contains("did you mean `immutable`?") && text.contains("did you mean `rule`?"), "{text}");
         assert!(text.ends_with("\n\n2 mistakes\n") && !is_well, "{text}");
+    }
+
+    #[test]
+    fn a_policy_is_known_by_any_of_its_keys() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("pulls.toml");
+        for (text, said) in [
+            ("[[pull]]\nname = \"production\"\naction = \"refuse\"\n", "0 rules, 1 pull rule, no mistakes"),
+            ("referrers = \"append-only\"\n", "0 rules, no mistakes"),
+            ("enforcement = \"audit\"\n", "0 rules, no mistakes"),
+        ] {
+            std::fs::write(&path, text).expect("written");
+            assert_eq!(check(&path, &[], false), (format!("{}: {said}\n", path.display()), true));
+        }
     }
 
     #[test]
