@@ -173,7 +173,7 @@ fn fits(text: &str, shown: &str) -> bool {
 #[test]
 fn every_example_of_moving_tags_is_true() {
     let examples = examples();
-    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.len(), 10);
     std::thread::scope(|scope| {
         for (policy, story) in &examples {
             scope.spawn(move || {
