@@ -30,6 +30,7 @@ use crate::audits::Audits;
 use crate::causes::with_causes;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::oci::TagCase;
 use crate::policy::Policy;
 use crate::server::Drain;
 use crate::upstream::Probe;
@@ -62,6 +63,8 @@ pub struct Admin {
     pub policy: Arc<Policy>,
     /// The registry's name in the ledger.
     pub registry: String,
+    /// What the registry does with the case of tags.
+    pub tag_case: TagCase,
 }
 
 /// Opens the listener and serves it in the background, to the end of the process:

@@ -8,6 +8,7 @@ pub mod explain;
 mod exception;
 mod ledger;
 mod log;
+mod online;
 mod operator;
 mod progress;
 mod question;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand};
 use crate::causes::with_causes;
 use crate::config::{self, Diagnostics, FileKind};
 use crate::failpoint;
+use crate::oci::TagCase;
 use crate::policy::Policy;
 
 /// Where the packages put the configuration.
@@ -61,19 +63,8 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
-    /// Show every mistake in a configuration and its policy
-    ///
-    /// FILE is a server configuration, which is checked together with the policy
-    /// that it names, or a policy file alone.
-    #[command(after_help = "Example:\n  pushonce check config/policy.toml")]
-    Check {
-        /// The file to check
-        #[arg(value_name = "FILE", conflicts_with = "config")]
-        file: Option<PathBuf>,
-        /// The file to check, as for the other commands
-        #[arg(long, value_name = "FILE", default_value = CONFIG)]
-        config: PathBuf,
-    },
+    #[command(long_about = check::ABOUT, after_help = check::EXAMPLES)]
+    Check(check::Arguments),
     /// Say which rule decides over a tag, and why the others do not
     #[command(after_help = "Example:\n  pushonce explain driftwood/web:1.4.0 driftwood/web:latest --config config/pushonce.toml")]
     Explain {
@@ -136,12 +127,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let color = io::stderr().is_terminal() && !no_color;
     match arguments.command {
         Command::Serve { config } => serve::serve(&config, environment, color),
-        Command::Check { file, config } => match check::check(&file.unwrap_or(config), environment, color) {
+        Command::Check(arguments) => match check::check(arguments.file(), environment, color) {
+            (summary, true) if arguments.online => ended(online::ask(&arguments, summary, environment), color),
             (summary, true) => done(&summary),
             (mistakes, false) => mistaken(&mistakes),
         },
         Command::Explain { references, config } => match policy_of(&config, environment) {
-            Ok((policy, file)) => match explain::explain(&policy, &file, &references) {
+            Ok((policy, file, tag_case)) => match explain::explain(&policy, &file, tag_case, &references) {
                 Ok(explanation) => done(&explanation),
                 Err(mistakes) => mistaken(&format!("{mistakes}\n")),
             },
@@ -205,11 +197,14 @@ fn ended(outcome: Result<String, Ended>, color: bool) -> ExitCode {
     }
 }
 
-/// The policy of a server configuration, or of a policy file, and its file.
-fn policy_of(file: &Path, environment: &Environment) -> Result<(Policy, PathBuf), Diagnostics> {
+/// The policy of a server configuration, or of a policy file, its file, and what the
+/// registry does with the case of tags, of which a policy alone says nothing.
+fn policy_of(file: &Path, environment: &Environment) -> Result<(Policy, PathBuf, TagCase), Diagnostics> {
     match config::kind_of(file)? {
-        FileKind::Server => config::load(file, environment).map(|config| (config.policy, config.policy_file)),
-        FileKind::Policy => config::load_policy(file).map(|policy| (policy, file.to_owned())),
+        FileKind::Server => {
+            config::load(file, environment).map(|config| (config.policy, config.policy_file, config.upstream.tag_case))
+        }
+        FileKind::Policy => config::load_policy(file).map(|policy| (policy, file.to_owned(), TagCase::Keep)),
     }
 }
 

@@ -181,7 +181,7 @@ impl Gate {
             request_id: self.request_ids.next(),
             account: Account::Client,
         });
-        match classify(&method, &uri, &self.limits.passthrough) {
+        match classify(&method, &uri, &self.limits.passthrough, self.upstream.tag_case()) {
             Ok(Intent::Pass(pass)) => {
                 let mut decision = Decision::new(pass.kind.as_str());
                 let result = self.pass(&caller, pass, body, &mut decision).await;

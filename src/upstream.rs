@@ -13,6 +13,7 @@ mod manifests;
 mod pool;
 mod probe;
 mod side;
+mod tag_case;
 mod tags;
 pub(crate) mod token;
 
@@ -40,12 +41,13 @@ use self::token::ServiceAccount;
 use crate::causes::with_causes;
 use crate::config::valid;
 use crate::metrics::Metrics;
-use crate::oci::RepositoryName;
+use crate::oci::{RepositoryName, TagCase};
 
 use self::connect::tls_settings;
 pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, without_body};
 pub use self::probe::{Probe, ProbeError};
 pub use self::side::SideError;
+pub use self::tag_case::{CaseSeen, SeenBy};
 pub use self::tags::Listed;
 pub use self::token::{Access, SignInError};
 
@@ -119,6 +121,11 @@ impl Upstream {
     /// Whether the gate can sign in by itself.
     pub fn has_service_account(&self) -> bool {
         self.service.is_some()
+    }
+
+    /// What the registry does with the case of tags.
+    pub fn tag_case(&self) -> TagCase {
+        self.config.tag_case
     }
 
     /// A client's headers as every request on its behalf carries them.

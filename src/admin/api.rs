@@ -54,7 +54,7 @@ type Asked<T> = Result<Query<T>, QueryRejection>;
 
 async fn resolve(State(admin): State<Arc<Admin>>, asked: Asked<OfTag>) -> Answer {
     let Query(OfTag { repository, tag, at }) = asked?;
-    let key = key(&repository, &tag)?;
+    let key = key(&repository, &tag, admin.tag_case)?;
     let at = at.as_deref().map(moment).transpose()?;
     let missing = |words: String| Err(Refused::unknown(words));
     match questions::resolve(&*admin.ledger, &key, at).await? {
@@ -69,7 +69,7 @@ async fn resolve(State(admin): State<Arc<Admin>>, asked: Asked<OfTag>) -> Answer
 
 async fn log(State(admin): State<Arc<Admin>>, asked: Asked<OfLog>) -> Answer {
     let Query(asked) = asked?;
-    let (filter, after, limit) = asked.read()?;
+    let (filter, after, limit) = asked.read(admin.tag_case)?;
     Ok(Json(questions::history(&*admin.ledger, &filter, after, limit).await?).into_response())
 }
 

@@ -41,7 +41,7 @@ async fn grant(
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, Refused> {
     let Json(Asked { repository, tag, allow, time, reason }) = asked?;
-    let key = key(&repository, &tag)?;
+    let key = key(&repository, &tag, admin.tag_case)?;
     let allows = Allows::parse(&allow).ok_or_else(|| Refused::mistaken(format!("`allow` is push or delete, not `{allow}`")))?;
     let mistaken = |cause| Refused::mistaken(format!("`for` is a time such as 15m or 2h, not `{time}`: {cause}"));
     let time: SignedDuration = time.parse().map_err(mistaken)?;

@@ -3,27 +3,33 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::oci::{RepositoryName, Tag};
+use crate::oci::{RepositoryName, Tag, TagCase};
 use crate::policy::Policy;
 use crate::questions::reference::parse;
 
 /// Explains every reference, or says for each bad one what is wrong with it.
-/// `file` is where the policy was read from.
-pub fn explain(policy: &Policy, file: &Path, references: &[String]) -> Result<String, String> {
+/// `file` is where the policy was read from, `tag_case` what the registry does with the
+/// case of tags.
+pub fn explain(policy: &Policy, file: &Path, tag_case: TagCase, references: &[String]) -> Result<String, String> {
     let parsed: Vec<Result<(RepositoryName, Tag), String>> = references.iter().map(|reference| parse(reference)).collect();
     let mistakes: Vec<&str> = parsed.iter().filter_map(|parsed| parsed.as_ref().err()).map(String::as_str).collect();
     if !mistakes.is_empty() {
         return Err(mistakes.join("\n"));
     }
-    let texts: Vec<String> = parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, repository, tag)).collect();
+    let texts: Vec<String> =
+        parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, tag_case, repository, tag)).collect();
     Ok(texts.join("\n"))
 }
 
-fn explain_one(policy: &Policy, file: &Path, repository: &RepositoryName, tag: &Tag) -> String {
+fn explain_one(policy: &Policy, file: &Path, tag_case: TagCase, repository: &RepositoryName, asked: &Tag) -> String {
+    let tag = &tag_case.of(asked.clone());
     let explanation = policy.explain(repository, tag);
     let verdict = &explanation.verdict;
     let mut text = format!("{repository}:{tag} is {}\n", verdict.standing());
     // Writing to a string does not fail.
+    if tag != asked {
+        let _ = writeln!(text, "  `{asked}` is `{tag}` there: the registry folds the case of tags");
+    }
     let _ = match explanation.deciding {
         Some(rule) => writeln!(text, "  decided by rule `{}` of {}", rule.name, file.display()),
         None if *verdict.rule == *crate::policy::REFERRERS_RULE => {
@@ -50,7 +56,7 @@ mod tests {
     fn explained(references: &[&str]) -> Result<String, String> {
         let file = Path::new("config/policy.toml");
         let policy = load_policy(file).expect("the default policy");
-        explain(&policy, file, &references.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        explain(&policy, file, TagCase::Keep, &references.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -77,8 +83,9 @@ driftwood/web:nightly is mutable
         let rules = "[[rule]]\nname = \"all\"\nrepositories = [\"a/*\"]\ntags = [\"*\"]\nmutability = \"immutable\"\nenforcement = \"audit\"\n";
         let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
         let signature = format!("sha256-{}.sig", "a".repeat(64));
-        let explained =
-            |reference: &str| explain(&policy, Path::new("policy.toml"), &[reference.to_owned()]).expect("an explanation");
+        let explained = |reference: &str| {
+            explain(&policy, Path::new("policy.toml"), TagCase::Keep, &[reference.to_owned()]).expect("an explanation")
+        };
         assert!(
             explained("a/b:1")
                 .starts_with("a/b:1 is immutable, audited only\n  decided by rule `all` of policy.toml\n  every push")
@@ -87,6 +94,16 @@ driftwood/web:nightly is mutable
         assert!(text.contains(" is mutable\n  decided by pushonce itself: a tag for referrers or signatures"), "{text}");
         assert!(text.contains("rule `all` names no referrers or signature tags: `*` does not begin"), "{text}");
         assert!(explained("c:1").ends_with("  rule `all` does not cover the repository: `a/*`\n"));
+    }
+
+    #[test]
+    fn a_tag_that_the_registry_folds_is_told_by_its_name_there() {
+        let file = Path::new("config/policy.toml");
+        let policy = load_policy(file).expect("the default policy");
+        let explained = |tag_case| explain(&policy, file, tag_case, &["web:V1.4.0".to_owned()]).expect("an explanation");
+        let folded = "web:v1.4.0 is immutable\n  `V1.4.0` is `v1.4.0` there: the registry folds the case of tags\n  decided by";
+        assert!(explained(TagCase::Fold).starts_with(folded), "{}", explained(TagCase::Fold));
+        assert!(explained(TagCase::Keep).starts_with("web:V1.4.0 is mutable\n  decided by"), "{}", explained(TagCase::Keep));
     }
 
     #[test]

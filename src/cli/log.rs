@@ -152,6 +152,7 @@ pub(super) fn log(arguments: Arguments, environment: &Environment) -> Result<Str
     filter.since = arguments.since.as_deref().map(moment).transpose()?;
     filter.until = arguments.until.as_deref().map(moment).transpose()?;
     let config = config::load(&arguments.config, environment)?;
+    filter.tag = filter.tag.map(|tag| config.upstream.tag_case.of(tag));
     block_on(async {
         let ledger = ledger_of(&config).await?;
         if arguments.all {

@@ -74,7 +74,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let ledger = ledger::open(&config.ledger.engine, &config.upstream.name, config.ledger.witness.as_deref()).await?;
     let probe = Probe::new(&config.upstream)?;
     let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
-    let name = config.upstream.name.clone();
+    let (name, tag_case) = (config.upstream.name.clone(), config.upstream.tag_case);
     let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;
     let drain = Drain::default();
     let policy = Arc::new(config.policy);
@@ -131,6 +131,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
         audit_interval: config.audit.interval,
         policy,
         registry: name,
+        tag_case,
     };
     let admin_address = admin::listen(config.admin.listen, admin).await?;
     let address = listener.address()?;

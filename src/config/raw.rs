@@ -49,6 +49,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "password",
             "password_file",
             "preserve_host",
+            "tag_case",
             "connect_timeout",
             "response_timeout",
             "manifest_timeout",

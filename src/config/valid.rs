@@ -9,6 +9,7 @@ use secrecy::{SecretSlice, SecretString};
 
 use crate::ledger::Engine;
 use crate::ledger::event::Outcome;
+use crate::oci::TagCase;
 use crate::policy::{Policy, RepositoryPattern};
 
 /// Everything `serve` needs.
@@ -86,6 +87,8 @@ pub struct Upstream {
     pub service: Option<Service>,
     /// Whether the client's `Host` is passed on. Default true.
     pub preserve_host: bool,
+    /// What the registry does with the case of tags. Default keep.
+    pub tag_case: TagCase,
     /// Time to open a connection, TLS included. Default 5 s.
     pub connect_timeout: Duration,
     /// Time for an answer to begin once the request is sent. Default 60 s.

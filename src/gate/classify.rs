@@ -1,7 +1,10 @@
 //! Reads a request target: one strict grammar, one place.
 //!
 //! Registries decode and normalise in their own ways before they route, so a
-//! target that is not already in plain form is refused, never repaired.
+//! target that is not already in plain form is refused, never repaired. Where the
+//! registry folds the case of tags, every tag is folded here, and nowhere behind it.
+
+use std::borrow::Cow;
 
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
@@ -9,20 +12,21 @@ use http::{Method, Uri};
 use super::intent::{Delete, Intent, Kind, Pass, Pull, Push};
 use super::query::{Query, is_unreserved};
 use crate::ledger::TagKey;
-use crate::oci::{ErrorCode, Reference, RepositoryName, Tag};
+use crate::oci::{ErrorCode, Reference, RepositoryName, Tag, TagCase};
 use crate::refusal::Refusal;
 
 /// The most tags that one push may name; the specification asks for at least 10.
 const MOST_TAGS: usize = 32;
 
 /// Reads what `method` and `target` ask for. `passthrough` lists the paths outside
-/// `/v2/` that the operator lets through.
-pub fn classify(method: &Method, target: &Uri, passthrough: &[String]) -> Result<Intent, Refusal> {
+/// `/v2/` that the operator lets through; `tag_case` is what the registry does with the
+/// case of tags.
+pub fn classify(method: &Method, target: &Uri, passthrough: &[String], tag_case: TagCase) -> Result<Intent, Refusal> {
     if target.scheme().is_some() || target.authority().is_some() {
         return Err(Refusal::malformed("the request target must be a path".to_owned()));
     }
     let path = target.path();
-    let request = Request { method, path, query: Query::parse(target.query())? };
+    let request = Request { method, path: Cow::Borrowed(path), query: Query::parse(target.query())?, tag_case };
     match path.strip_prefix("/v2/") {
         Some("") => request.read(Kind::Base, None),
         Some(rest) if rest.starts_with('_') => request.extension(rest),
@@ -33,8 +37,9 @@ pub fn classify(method: &Method, target: &Uri, passthrough: &[String]) -> Result
 
 struct Request<'a> {
     method: &'a Method,
-    path: &'a str,
+    path: Cow<'a, str>,
     query: Query,
+    tag_case: TagCase,
 }
 
 impl Request<'_> {
@@ -46,7 +51,9 @@ impl Request<'_> {
             [name @ .., "manifests", reference] => {
                 let repository = repository(name)?;
                 let reference = Reference::parse(reference).map_err(|error| reference_refusal(reference, &error))?;
-                self.manifest(repository, reference)
+                let reference = self.tag_case.of_reference(reference);
+                let path = Cow::Owned(format!("/v2/{repository}/manifests/{reference}"));
+                Request { path, ..self }.manifest(repository, reference)
             }
             [name @ .., "blobs", "uploads", ""] => self.allow(&[Method::POST])?.pass(Kind::Upload, Some(repository(name)?)),
             [name @ .., "blobs", "uploads", session] => {
@@ -106,7 +113,7 @@ impl Request<'_> {
     fn tags(&self) -> Result<Vec<Tag>, Refusal> {
         let mut tags: Vec<Tag> = Vec::new();
         for value in self.query.values("tag") {
-            let tag = Tag::parse(value).map_err(|error| reference_refusal(value, &error))?;
+            let tag = self.tag_case.of(Tag::parse(value).map_err(|error| reference_refusal(value, &error))?);
             if !tags.contains(&tag) {
                 tags.push(tag);
             }
@@ -123,7 +130,7 @@ impl Request<'_> {
 
     fn passthrough(self, listed: &[String]) -> Result<Intent, Refusal> {
         let matches =
-            |entry: &String| if entry.ends_with('/') { self.path.starts_with(entry.as_str()) } else { self.path == entry };
+            |entry: &String| if entry.ends_with('/') { self.path.starts_with(entry.as_str()) } else { self.path == *entry };
         if !listed.iter().any(matches) {
             return Err(Refusal::NoSuchPath);
         }
@@ -165,7 +172,7 @@ impl Request<'_> {
     /// The target as it goes upstream. Every part of the path has passed a grammar
     /// whose characters need no encoding, so the path is its own rendering.
     fn target(self) -> Result<PathAndQuery, Refusal> {
-        let mut rendered = self.path.to_owned();
+        let mut rendered = self.path.into_owned();
         self.query.render_onto(&mut rendered);
         PathAndQuery::try_from(rendered).map_err(|_| Refusal::malformed("the request target is malformed".to_owned()))
     }

@@ -60,6 +60,15 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(super) fn has_upper_case(&self) -> bool {
+        self.0.bytes().any(|byte| byte.is_ascii_uppercase())
+    }
+
+    /// With every letter in lower case; what is so already is not copied.
+    pub(super) fn in_lower_case(self) -> Self {
+        if self.has_upper_case() { Self(Arc::from(self.0.to_ascii_lowercase())) } else { self }
+    }
 }
 
 impl Algorithm {

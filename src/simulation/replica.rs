@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::valid;
 use crate::gate::{Gate, GateParts, Peer, Reconciler};
 use crate::metrics::Metrics;
+use crate::oci::TagCase;
 use crate::policy::{Delete, Mutability, Policy, Rule};
 use crate::upstream::Upstream;
 
@@ -98,6 +99,7 @@ fn upstream() -> valid::Upstream {
         ca_file: None,
         service: None,
         preserve_host: false,
+        tag_case: TagCase::Keep,
         connect_timeout: Duration::from_millis(1_000),
         response_timeout: Duration::from_millis(1_500),
         manifest_timeout: Duration::from_millis(2_500),

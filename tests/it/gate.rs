@@ -18,6 +18,7 @@ mod recovery;
 mod refusals;
 mod rejections;
 mod table;
+mod tag_case;
 mod visibility;
 mod without_ledger;
 

@@ -38,7 +38,7 @@ pub(super) async fn log(State(admin): State<Arc<Admin>>, asked: Result<Query<Ask
         after: said(after),
         limit,
     };
-    let (filter, after, limit) = asked.read()?;
+    let (filter, after, limit) = asked.read(admin.tag_case)?;
     let page = questions::history(&*admin.ledger, &filter, after, limit).await?;
     let rows: Vec<Markup> = page.entries.iter().map(event_row).collect();
     let field = |id: &str, name: &str, value: Option<&String>, example: &str| {

@@ -29,7 +29,8 @@ pub(super) struct Asked {
 
 pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Answer {
     let reference = said(asked?.0.reference);
-    let explained = reference.as_deref().map(reference::parse);
+    let registered = |(repository, tag)| (repository, admin.tag_case.of(tag));
+    let explained = reference.as_deref().map(|reference| reference::parse(reference).map(registered));
     let (held, is_all) = count(&admin).await?;
     let policy = &*admin.policy;
     let rows: Vec<Markup> = policy.rules().iter().enumerate().map(|(number, rule)| row(number + 1, rule, &held)).collect();

@@ -29,7 +29,7 @@ pub(super) struct Asked {
 
 pub(super) async fn tag(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Answer {
     let Query(Asked { repository, tag, at, after }) = asked?;
-    let key = key(&repository, &tag)?;
+    let key = key(&repository, &tag, admin.tag_case)?;
     let (at, after) = (said(at), said(after).as_deref().map(cursor).transpose()?);
     let filter = Filter { repository: Some(key.repository.clone()), tag: Some(key.tag.clone()), ..Filter::default() };
     let now = questions::resolve(&*admin.ledger, &key, None).await?;
