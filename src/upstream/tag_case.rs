@@ -47,8 +47,11 @@ impl Upstream {
             },
             named => named.to_vec(),
         };
-        let (mut seen, mut denied) = (Vec::new(), None);
+        let (mut seen, mut tried, mut denied) = (Vec::new(), 0, None);
         for repository in &repositories {
+            if tried == MOST_TAGS {
+                break;
+            }
             let own = self.own_headers(repository, Access::Pull).await?;
             let tags = match self.tags_as_listed(&own, repository).await {
                 Ok(Listed::Tags(tags)) => tags,
@@ -63,11 +66,9 @@ impl Upstream {
                 }
                 Err(cause) => return Err(cause),
             };
-            for by in with_other_names(repository, &tags).take(MOST_TAGS_OF_ONE) {
+            for by in with_other_names(repository, &tags).take(MOST_TAGS_OF_ONE.min(MOST_TAGS - tried)) {
                 seen.extend(self.compare(&own, by).await?);
-            }
-            if seen.len() >= MOST_TAGS {
-                break;
+                tried += 1;
             }
         }
         Ok(told(&seen).unwrap_or_else(|| CaseSeen::Untold(nothing_seen(repositories.len(), denied))))
