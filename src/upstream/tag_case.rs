@@ -42,7 +42,7 @@ impl Upstream {
         let repositories = match named {
             [] => match self.first_repositories(MOST_REPOSITORIES).await {
                 Ok(repositories) => repositories,
-                Err(UpstreamError::NoCatalog(status)) => return Ok(CaseSeen::Untold(no_catalog(status))),
+                Err(UpstreamError::NoCatalog(status @ (400..=499 | 501))) => return Ok(CaseSeen::Untold(no_catalog(status))),
                 Err(cause) => return Err(cause),
             },
             named => named.to_vec(),

@@ -152,12 +152,19 @@ fn a_registry_that_gives_no_answer_is_a_failure_with_its_cause() {
     assert!(run.stderr.contains("what it does with the case of tags could not be asked: cannot connect to "), "{run}");
 
     let upstream = Upstream::start(|request| match request.target() {
+        target if target.starts_with("/v2/_catalog") => Answer::status(503),
         target if target.contains("/tags/list") => Answer::status(502),
         _ => Answer::status(200),
     });
-    let run = check(&Pushonce::in_front_of(&upstream.url()).start(), &["--repository", "web"]);
-    assert_eq!(run.status.code(), Some(1), "{run}");
-    assert!(run.stderr.contains("the registry answered GET of web tags/list with 502"), "{run}");
+    let proxy = Pushonce::in_front_of(&upstream.url()).start();
+    for (arguments, cause) in [
+        (&[][..], "the registry gives no list of its repositories: it answered 503"),
+        (&["--repository", "web"], "the registry answered GET of web tags/list with 502"),
+    ] {
+        let run = check(&proxy, arguments);
+        assert_eq!(run.status.code(), Some(1), "{run}");
+        assert!(run.stderr.contains(cause), "{run}");
+    }
 }
 
 #[test]
