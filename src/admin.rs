@@ -26,9 +26,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use self::asked::Refused;
 use crate::audits::Audits;
 use crate::causes::with_causes;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, TagKey};
 use crate::metrics::Metrics;
 use crate::oci::TagCase;
 use crate::policy::Policy;
@@ -63,8 +64,14 @@ pub struct Admin {
     pub policy: Arc<Policy>,
     /// The registry's name in the ledger.
     pub registry: String,
-    /// What the registry does with the case of tags.
     pub tag_case: TagCase,
+}
+
+impl Admin {
+    /// A tag as the registry knows it.
+    fn key(&self, repository: &str, tag: &str) -> Result<TagKey, Refused> {
+        Ok(asked::key(repository, tag)?.in_case(self.tag_case))
+    }
 }
 
 /// Opens the listener and serves it in the background, to the end of the process:

@@ -20,6 +20,7 @@ mod known;
 mod locks;
 mod moving;
 mod needs;
+mod pinning;
 mod pull;
 mod push;
 mod putback;
@@ -168,7 +169,8 @@ impl Gate {
 
     /// Refuses a request of which nothing is believed.
     pub fn refuse_unread(&self, refusal: Refusal) -> Answer {
-        let caller = Caller { headers: HeaderMap::new(), request_id: self.request_ids.next(), account: Account::Client };
+        let (headers, request_id) = (HeaderMap::new(), self.request_ids.next());
+        let caller = Caller { headers, request_id, account: Account::Client, asked_host: None };
         self.finish(&caller, Decision::new("other"), Err(refusal))
     }
 
@@ -176,7 +178,9 @@ impl Gate {
     pub async fn serve(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
         let (head, body) = request.into_parts();
         let Parts { method, uri, headers, .. } = head;
+        let asked_host = if self.policy.pulls().is_empty() { None } else { pinning::asked_host(&headers) };
         let caller = Arc::new(Caller {
+            asked_host,
             headers: self.upstream.prepare(headers, peer.address, peer.secure),
             request_id: self.request_ids.next(),
             account: Account::Client,

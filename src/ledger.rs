@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::clock::AttemptId;
-use crate::oci::{Digest, RepositoryName, Tag};
+use crate::oci::{Digest, RepositoryName, Tag, TagCase};
 
 pub use self::change::{Begun, Change, Completed, Followed, Look, OpenChange};
 pub use self::decision::Deciding;
@@ -50,6 +50,13 @@ use self::event::{Action, Event, Outcome};
 pub struct TagKey {
     pub repository: RepositoryName,
     pub tag: Tag,
+}
+
+impl TagKey {
+    /// The tag as a registry knows it that keeps the case of tags, or does not.
+    pub fn in_case(self, case: TagCase) -> Self {
+        Self { tag: case.of(self.tag), ..self }
+    }
 }
 
 impl fmt::Display for TagKey {
@@ -271,9 +278,10 @@ pub trait Ledger: Log + Deciding + Send + Sync + fmt::Debug {
     /// begins the next change of it.
     async fn complete(&self, change: Change, outcome: Outcome, followed: &Followed, note: &Note) -> Result<Completed, LedgerError>;
 
-    /// Tags that mean bytes that were no known release when they were moved there, in order;
-    /// those behind `after` only, at most `limit`.
-    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError>;
+    /// Tags that mean bytes that were no known release when they were moved there, in order,
+    /// each with the newest release that it has followed; those behind `after` only, at most
+    /// `limit`.
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError>;
 
     /// Ends a change that certainly was not and will not be carried out.
     async fn abandon(&self, change: Change) -> Result<(), LedgerError>;

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod forward;
 mod movable;
 pub mod pattern;
+mod pulling;
 pub mod release;
 pub mod rule;
 mod set;
@@ -22,6 +23,7 @@ pub use explain::{Explanation, Reason};
 pub use forward::forward;
 pub use movable::{Motion, Movable};
 pub use pattern::{PatternError, RepositoryPattern, TagPattern};
+pub use pulling::{NamePattern, PullAction, PullError, PullRule};
 pub use release::Release;
 pub use rule::Rule;
 pub use verdict::{Channel, Delete, Enforcement, MultiArch, Mutability, Unreleased, Verdict};
@@ -69,6 +71,7 @@ pub struct Policy {
     /// For each pattern of `tags`, whether it is meant for referrers tags.
     names_referrers: Vec<bool>,
     repositories: PatternSet,
+    pulls: Vec<PullRule>,
 }
 
 /// Why rules do not make a policy. Rules are given by their place in the list.
@@ -116,6 +119,7 @@ impl Policy {
             names_referrers,
             repositories,
             general,
+            pulls: Vec::new(),
             rules,
         })
     }

@@ -65,6 +65,11 @@ pub enum Refusal {
         message: String,
         rule: Arc<str>,
     },
+    /// A pull of a tag that moves, where a rule wants digests.
+    Unpinned {
+        message: String,
+        rule: Arc<str>,
+    },
     /// A pull of a tag that was deleted, or is not there.
     ManifestUnknown(TagKey),
     /// A pull of an immutable tag that the registry answers with something else than the
@@ -103,7 +108,7 @@ impl Refusal {
     /// The verdict as metrics and logs name it.
     pub fn verdict(&self) -> &'static str {
         match self {
-            Self::Immutable(_) | Self::Move(_) | Self::Delete { .. } => "refused",
+            Self::Immutable(_) | Self::Move(_) | Self::Delete { .. } | Self::Unpinned { .. } => "refused",
             Self::Undecided(_) | Self::Unchecked(_) | Self::Blind(_) => "undecided",
             Self::Relayed(_) => "relayed",
             Self::ManifestUnknown(_) => "unknown",
@@ -127,7 +132,7 @@ impl Refusal {
             Self::Method { .. } => "method not allowed".to_owned(),
             // The message repeats what was not understood, and that may be anything.
             Self::Malformed { code, .. } => format!("malformed: {code}"),
-            Self::Delete { message, .. } => message.clone(),
+            Self::Delete { message, .. } | Self::Unpinned { message, .. } => message.clone(),
             Self::TooManyTags(most) => format!("more than {most} tags"),
             Self::TooManyUploads => "server.max_uploads uploads run already".to_owned(),
             Self::Manifest(error) => error.to_string(),
@@ -185,6 +190,9 @@ impl Refusal {
                 // Who shows the status shows the message as well, or one word is enough.
                 let answer = with_reason(answer, "Method Not Allowed: immutable");
                 with(answer, ALLOW, HeaderValue::from_static("GET, HEAD, PUT"))
+            }
+            Self::Unpinned { message, .. } => {
+                with_reason(error(Status::FORBIDDEN, Code::Denied, &message), &format!("Forbidden: {message}"))
             }
             Self::ManifestUnknown(_) => error(Status::NOT_FOUND, Code::ManifestUnknown, "manifest unknown"),
             Self::Unchecked(status) => {

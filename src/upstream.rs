@@ -118,14 +118,14 @@ impl Upstream {
         Ok(Self { config, connector, pool, forwarding, service, body_idle, metrics })
     }
 
+    /// Whether the registry keeps the case of tags.
+    pub fn tag_case(&self) -> TagCase {
+        self.config.tag_case
+    }
+
     /// Whether the gate can sign in by itself.
     pub fn has_service_account(&self) -> bool {
         self.service.is_some()
-    }
-
-    /// What the registry does with the case of tags.
-    pub fn tag_case(&self) -> TagCase {
-        self.config.tag_case
     }
 
     /// A client's headers as every request on its behalf carries them.

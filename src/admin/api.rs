@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::asked::{Between, InTime, OfDigest, OfLog, OfRepository, OfTag, PATIENCE, Refused, digest, key, moment, name};
+use super::asked::{Between, InTime, Nothing, OfDigest, OfLog, OfRepository, OfTag, PATIENCE, Refused, digest, moment, name};
 use super::{Admin, granting};
 use crate::clock::{Clock, SystemClock};
 use crate::questions::{self, Resolution};
@@ -54,7 +54,7 @@ type Asked<T> = Result<Query<T>, QueryRejection>;
 
 async fn resolve(State(admin): State<Arc<Admin>>, asked: Asked<OfTag>) -> Answer {
     let Query(OfTag { repository, tag, at }) = asked?;
-    let key = key(&repository, &tag, admin.tag_case)?;
+    let key = admin.key(&repository, &tag)?;
     let at = at.as_deref().map(moment).transpose()?;
     let missing = |words: String| Err(Refused::unknown(words));
     match questions::resolve(&*admin.ledger, &key, at).await? {
@@ -69,7 +69,8 @@ async fn resolve(State(admin): State<Arc<Admin>>, asked: Asked<OfTag>) -> Answer
 
 async fn log(State(admin): State<Arc<Admin>>, asked: Asked<OfLog>) -> Answer {
     let Query(asked) = asked?;
-    let (filter, after, limit) = asked.read(admin.tag_case)?;
+    let (mut filter, after, limit) = asked.read()?;
+    filter.tag = filter.tag.map(|tag| admin.tag_case.of(tag));
     Ok(Json(questions::history(&*admin.ledger, &filter, after, limit).await?).into_response())
 }
 
@@ -95,6 +96,7 @@ async fn report(State(admin): State<Arc<Admin>>, asked: Asked<InTime>) -> Answer
     Ok(Json(questions::report(&*admin.ledger, since, until).await?).into_response())
 }
 
-async fn decisions(State(admin): State<Arc<Admin>>) -> Answer {
+async fn decisions(State(admin): State<Arc<Admin>>, asked: Asked<Nothing>) -> Answer {
+    let Query(Nothing {}) = asked?;
     Ok(Json(questions::standing(&*admin.ledger, SystemClock.now()).await?).into_response())
 }

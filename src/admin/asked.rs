@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::ledger::event::Outcome;
 use crate::ledger::log::Filter;
 use crate::ledger::{LedgerError, TagKey};
-use crate::oci::{Digest, RepositoryName, Tag, TagCase};
+use crate::oci::{Digest, RepositoryName, Tag};
 use crate::questions::{Cursor, when};
 
 /// Entries of a page where none are asked for, and at most.
@@ -79,14 +79,14 @@ pub(super) struct OfLog {
 
 impl OfLog {
     /// The entries that are meant, where they begin, and how many.
-    pub(super) fn read(&self, tag_case: TagCase) -> Result<(Filter, Option<Cursor>, usize), Refused> {
+    pub(super) fn read(&self) -> Result<(Filter, Option<Cursor>, usize), Refused> {
         let word = |word: &str| {
             let all = || Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(", ");
             Outcome::parse(word).ok_or_else(|| Refused::mistaken(format!("`{word}` is no outcome: {}", all())))
         };
         let filter = Filter {
             repository: self.repository.as_deref().map(name).transpose()?,
-            tag: self.tag.as_deref().map(|text| tag(text, tag_case)).transpose()?,
+            tag: self.tag.as_deref().map(|tag| parsed(tag, Tag::parse)).transpose()?,
             outcome: self.outcome.as_deref().map(word).transpose()?,
             since: self.since.as_deref().map(moment).transpose()?,
             until: self.until.as_deref().map(moment).transpose()?,
@@ -117,6 +117,10 @@ pub(super) struct OfRepository {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct InTime {
     pub(super) since: Option<String>,
     pub(super) until: Option<String>,
@@ -138,13 +142,8 @@ pub(super) fn digest(text: &str) -> Result<Digest, Refused> {
     parsed(text, Digest::parse)
 }
 
-/// A tag by the name that the registry has it under.
-pub(super) fn key(repository: &str, tag: &str, tag_case: TagCase) -> Result<TagKey, Refused> {
-    Ok(TagKey { repository: name(repository)?, tag: self::tag(tag, tag_case)? })
-}
-
-fn tag(text: &str, tag_case: TagCase) -> Result<Tag, Refused> {
-    parsed(text, Tag::parse).map(|tag| tag_case.of(tag))
+pub(super) fn key(repository: &str, tag: &str) -> Result<TagKey, Refused> {
+    Ok(TagKey { repository: name(repository)?, tag: parsed(tag, Tag::parse)? })
 }
 
 pub(super) fn cursor(text: &str) -> Result<Cursor, Refused> {

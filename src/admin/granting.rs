@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::Admin;
 use super::access::Who;
-use super::asked::{Refused, key};
+use super::asked::Refused;
 use crate::clock::{Clock, SystemClock};
 use crate::ledger::decision::Allows;
 use crate::ledger::decision::by_hand::{self, Hand, Undone};
@@ -41,7 +41,7 @@ async fn grant(
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, Refused> {
     let Json(Asked { repository, tag, allow, time, reason }) = asked?;
-    let key = key(&repository, &tag, admin.tag_case)?;
+    let key = admin.key(&repository, &tag)?;
     let allows = Allows::parse(&allow).ok_or_else(|| Refused::mistaken(format!("`allow` is push or delete, not `{allow}`")))?;
     let mistaken = |cause| Refused::mistaken(format!("`for` is a time such as 15m or 2h, not `{time}`: {cause}"));
     let time: SignedDuration = time.parse().map_err(mistaken)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-use super::operator::{self, as_registered, block_on, ledger_of, who};
+use super::operator::{self, block_on, ledger_of, who};
 use super::question::{Output, failed, json, tag};
 use super::table::{plain, table};
 use super::{CONFIG, Ended, Environment};
@@ -141,7 +141,7 @@ pub(super) fn run(command: ExceptionCommand, environment: &Environment) -> Resul
             let mistaken = |cause| Ended::Mistaken(format!("--for {time}: {cause}; write a time such as 15m or 2h"));
             let time: SignedDuration = time.parse().map_err(mistaken)?;
             let (config, who) = (config::load(&config, environment)?, who(environment));
-            let key = as_registered(key, &config);
+            let key = key.in_case(config.upstream.tag_case);
             let hand = Hand { who: &who, reason: operator::reason(&reason)?, now: SystemClock.now() };
             let allows = match allow {
                 Allow::Push => Allows::Push,
@@ -174,7 +174,7 @@ pub(super) fn run(command: ExceptionCommand, environment: &Environment) -> Resul
 pub(super) fn yank(arguments: &YankArguments, environment: &Environment) -> Result<String, Ended> {
     let key = tag(&arguments.reference)?;
     let (config, who) = (config::load(&arguments.config, environment)?, who(environment));
-    let key = as_registered(key, &config);
+    let key = key.in_case(config.upstream.tag_case);
     let hand = Hand { who: &who, reason: operator::reason(&arguments.reason)?, now: SystemClock.now() };
     let pulls = match arguments.pulls {
         Pulls::Serve => YankedPulls::Serve,

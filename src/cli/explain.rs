@@ -4,25 +4,25 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::oci::{RepositoryName, Tag, TagCase};
-use crate::policy::Policy;
+use crate::policy::{NamePattern, Policy, PullAction, PullRule};
 use crate::questions::reference::parse;
 
 /// Explains every reference, or says for each bad one what is wrong with it.
-/// `file` is where the policy was read from, `tag_case` what the registry does with the
-/// case of tags.
-pub fn explain(policy: &Policy, file: &Path, tag_case: TagCase, references: &[String]) -> Result<String, String> {
+/// `file` is where the policy was read from.
+/// Tags are in the registry's `case`.
+pub fn explain(policy: &Policy, file: &Path, case: TagCase, references: &[String]) -> Result<String, String> {
     let parsed: Vec<Result<(RepositoryName, Tag), String>> = references.iter().map(|reference| parse(reference)).collect();
     let mistakes: Vec<&str> = parsed.iter().filter_map(|parsed| parsed.as_ref().err()).map(String::as_str).collect();
     if !mistakes.is_empty() {
         return Err(mistakes.join("\n"));
     }
     let texts: Vec<String> =
-        parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, tag_case, repository, tag)).collect();
+        parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, case, repository, tag)).collect();
     Ok(texts.join("\n"))
 }
 
-fn explain_one(policy: &Policy, file: &Path, tag_case: TagCase, repository: &RepositoryName, asked: &Tag) -> String {
-    let tag = &tag_case.of(asked.clone());
+fn explain_one(policy: &Policy, file: &Path, case: TagCase, repository: &RepositoryName, asked: &Tag) -> String {
+    let tag = &case.of(asked.clone());
     let explanation = policy.explain(repository, tag);
     let verdict = &explanation.verdict;
     let mut text = format!("{repository}:{tag} is {}\n", verdict.standing());
@@ -45,7 +45,28 @@ fn explain_one(policy: &Policy, file: &Path, tag_case: TagCase, repository: &Rep
     for (rule, reason) in &explanation.others {
         let _ = writeln!(text, "  rule `{}` {reason}", rule.name);
     }
+    for pull in policy.pulls_of(repository).filter(|_| !verdict.is_immutable()) {
+        let _ = writeln!(text, "  {}", pull_line(pull));
+    }
     text
+}
+
+/// What a pull rule has to say of a tag that moves.
+fn pull_line(pull: &PullRule) -> String {
+    let who = |what: &str, patterns: &[NamePattern]| match patterns {
+        [] => String::new(),
+        patterns => {
+            let names: Vec<String> = patterns.iter().map(|pattern| format!("`{}`", pattern.as_str())).collect();
+            format!(" {what} {}", names.join(", "))
+        }
+    };
+    let (users, hosts) = (who("of", &pull.users), who("through", &pull.hosts));
+    let outcome = match pull.action {
+        PullAction::Allow => "pass",
+        PullAction::Warn => "pass with the digest to pin as a warning",
+        PullAction::Refuse => "are refused (403) with the digest to pin",
+    };
+    format!("pull rule `{}`: pulls{users}{hosts} {outcome}", pull.name)
 }
 
 #[cfg(test)]
@@ -67,6 +88,7 @@ driftwood/web:1.4.0 is immutable
   a first push passes, the same bytes again pass, other bytes are refused (409), a delete is refused (405)
   rule `builds` does not match the tag: `git-*`
   rule `shortcuts` does not match the tag: `latest`, `semver:x.y`, `semver:x`
+  rule `stable` does not match the tag: `stable`
 
 driftwood/web:nightly is mutable
   decided by `default` of config/policy.toml: no rule matches
@@ -74,6 +96,7 @@ driftwood/web:nightly is mutable
   rule `releases` does not match the tag: `semver:x.y.z`, `semver:x.y.z-*`
   rule `builds` does not match the tag: `git-*`
   rule `shortcuts` does not match the tag: `latest`, `semver:x.y`, `semver:x`
+  rule `stable` does not match the tag: `stable`
 ";
         assert_eq!(explained(&["driftwood/web:1.4.0", "driftwood/web:nightly"]).as_deref(), Ok(expected));
     }

@@ -6,18 +6,13 @@ use std::sync::Arc;
 
 use crate::cli::Ended;
 use crate::config::valid::Config;
-use crate::ledger::{self, Engine, Ledger, TagKey};
+use crate::ledger::{self, Engine, Ledger};
 
 /// The ledger of a configuration, beside the proxy that may be running with it.
 pub(super) async fn ledger_of(config: &Config) -> Result<Arc<dyn Ledger>, Ended> {
     let Config { ledger: settings, upstream, .. } = config;
     let ledger = ledger::beside(&settings.engine, &upstream.name, settings.witness.as_deref()).await;
     ledger.map_err(|cause| Ended::failed(&cause))
-}
-
-/// A tag as somebody wrote it, by the name that the registry has it under.
-pub(super) fn as_registered(TagKey { repository, tag }: TagKey, config: &Config) -> TagKey {
-    TagKey { repository, tag: config.upstream.tag_case.of(tag) }
 }
 
 /// The file of the embedded ledger; `remedy` is what to do with one of PostgreSQL instead.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::operator::{as_registered, block_on, ledger_of};
+use super::operator::{block_on, ledger_of};
 use super::{CONFIG, Ended, Environment, log};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
@@ -106,7 +106,7 @@ pub(super) fn answer(question: Question, environment: &Environment) -> Result<St
         Question::Resolve { reference, at, asked } => {
             let (key, at) = (tag(&reference)?, at.as_deref().map(moment).transpose()?);
             let config = config::load(&asked.config, environment)?;
-            let key = as_registered(key, &config);
+            let key = key.in_case(config.upstream.tag_case);
             let resolution = block_on(async {
                 let ledger = ledger_of(&config).await?;
                 questions::resolve(&*ledger, &key, at).await.map_err(failed)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::operator::{self, as_registered, block_on, ledger_of, who};
+use super::operator::{self, block_on, ledger_of, who};
 use super::{Ended, Environment};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
@@ -35,7 +35,7 @@ pub(super) fn release(reference: &str, reason: &str, file: &Path, environment: &
     let reason = operator::reason(reason)?;
     let config = config::load(file, environment)?;
     let written = TagKey { repository, tag };
-    let key = as_registered(written.clone(), &config);
+    let key = written.clone().in_case(config.upstream.tag_case);
     let who = who(environment);
     block_on(async {
         let ledger = ledger_of(&config).await?;

@@ -93,5 +93,6 @@ fn shown(report: &Report) -> String {
     let head = ["EVENTS", "RULE", "REPOSITORY", "WHO", "CLIENT", "LAST", "TAGS"];
     let more = if report.more { "there are older events, which are left out\n" } else { "" };
     let (since, until) = (report.since, report.until);
-    format!("{}\n{total} pushes and deletes would have been refused between {since} and {until}\n{more}", table(&head, &rows))
+    let what = if total == 1 { "push or delete" } else { "pushes and deletes" };
+    format!("{}\n{total} {what} would have been refused between {since} and {until}\n{more}", table(&head, &rows))
 }

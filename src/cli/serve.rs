@@ -119,6 +119,9 @@ async fn run(config: Config) -> Result<(), ServeError> {
     };
     webhooks::start(config.webhooks, told, drain.writes()).await?;
     let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
+    // What operators decided holds from the first request on, if the ledger answers.
+    // Where it does not, whoever goes on keeping up says why.
+    drop(gate.keep_up().await);
     let listener = Listener::bind(config.listen, &config.server, Arc::clone(&gate), Arc::clone(&metrics)).await?;
     let admin = Admin {
         ledger,

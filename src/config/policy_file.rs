@@ -1,5 +1,7 @@
 //! The policy file: rules in the order they are asked.
 
+pub(super) mod pulls;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::policy::{
     TagPattern, Unreleased,
 };
 
-pub(super) const KEYS: &[&str] = &["default", "enforcement", "referrers", "rule"];
+pub(super) const KEYS: &[&str] = &["default", "enforcement", "referrers", "rule", "pull"];
 pub(super) const RULE_KEYS: &[&str] =
     &["name", "repositories", "tags", "mutability", "enforcement", "delete", "multi_arch", "channel", "unreleased", "help_url"];
 
@@ -39,8 +41,9 @@ pub(super) fn read(source: &Arc<Source>, tag_case: TagCase, report: &Report) -> 
     let drafts: Vec<Draft> =
         top.items("rule", "rules").iter().enumerate().map(|(index, value)| draft(&top, (index, value), tag_case, report)).collect();
     let rules = drafts.iter().map(|draft| draft.rule.clone()).collect();
+    let pulls = pulls::drafts(&top, report);
     match Policy::new(rules, general) {
-        Ok(policy) => Some(policy),
+        Ok(policy) => pulls::add(policy, pulls, report),
         Err(mistakes) => {
             for mistake in &mistakes {
                 report.push(show(mistake, &drafts, &document));
@@ -66,8 +69,8 @@ fn draft<'a>(top: &Section<'a>, (index, value): (usize, &'a Spanned<DeValue<'a>>
     }
     let repositories = section.list("repositories", |text| RepositoryPattern::parse(text).map_err(pattern_mistake));
     let is_mistaken = section.value("repositories").is_some() && repositories.is_none();
-    refuse_empty(report, "tags", &tags, "a rule without tag patterns matches nothing: write some, or remove the rule");
-    refuse_empty(report, "repositories", &repositories, "remove the key to mean every repository");
+    refuse_empty(report, "rule.tags", &tags, "a rule without tag patterns matches nothing: write some, or remove the rule");
+    refuse_empty(report, "rule.repositories", &repositories, "remove the key to mean every repository");
 
     let delete = word(&section, "delete", Delete::ALL, Delete::as_str);
     if delete == Some(Delete::Deny) && mutability == Some(Mutability::Mutable) {
@@ -160,7 +163,7 @@ pub(super) fn pattern_mistake(error: PatternError) -> Mistake {
 
 fn refuse_empty<T>(report: &Report, key: &str, list: &Option<(Vec<T>, Place)>, hint: &str) {
     if let Some((_, place)) = list.as_ref().filter(|(values, _)| values.is_empty()) {
-        report.push(Diagnostic::new(place.clone(), format!("`rule.{key}` is empty")).label("no pattern").hint(hint));
+        report.push(Diagnostic::new(place.clone(), format!("`{key}` is empty")).label("no pattern").hint(hint));
     }
 }
 

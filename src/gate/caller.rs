@@ -19,6 +19,8 @@ pub struct Caller {
     pub headers: HeaderMap,
     pub request_id: String,
     pub account: Account,
+    /// The host that the client asked, where a rule of the policy looks at it.
+    pub asked_host: Option<String>,
 }
 
 /// Whose credentials those of a [`Caller`] are.
@@ -100,7 +102,7 @@ mod tests {
 
     fn caller(pairs: &[(&'static str, &str)]) -> Caller {
         let headers = pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value"))).collect();
-        Caller { headers, request_id: "test".to_owned(), account: Account::Client }
+        Caller { headers, request_id: "test".to_owned(), account: Account::Client, asked_host: None }
     }
 
     #[test]

@@ -56,8 +56,10 @@ impl Gate {
                 return Ok(begun);
             }
             self.abandon(begun.change).await;
-            let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
-            self.look_again(caller, key, version, None, &begun.others).await?;
+            if begun.others.iter().any(|other| self.runs_no_more(other)) {
+                let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
+                self.look_again(caller, key, version, None, &begun.others).await?;
+            }
             sleep(pause).await;
             pause *= 2;
         }
@@ -132,13 +134,31 @@ impl Gate {
                 return Ok(());
             }
         };
-        let now = self.clock.now();
-        let old = others.iter().filter(|change| now.duration_since(change.note.at) > LONGEST);
+        let old = others.iter().filter(|change| self.runs_no_more(change));
         for change in old.chain(&own) {
             self.settle_change(caller, change, &look).await?;
         }
         let note = self.note(caller, key, None);
         self.metrics.ledger("observe", self.ledger.observe(key, &look, &note)).await.map(|_| ())
+    }
+
+    /// Whether nobody can come back to a change any more.
+    fn runs_no_more(&self, change: &OpenChange) -> bool {
+        self.clock.now().duration_since(change.note.at) > LONGEST
+    }
+
+    /// The registry answered a change, and left open whether it was carried out: it is over,
+    /// so that a look tells, and the next push of the tag need not wait for it.
+    pub(super) async fn see_what_became_of(&self, caller: &Caller, own: OpenChange) {
+        let key = own.key.clone();
+        let looked = match self.metrics.ledger("version", self.ledger.version(&key)).await {
+            Ok(version) => self.look_again(caller, &key, version, Some(own), &[]).await,
+            Err(cause) => Err(cause),
+        };
+        if let Err(cause) = looked {
+            let request = &caller.request_id;
+            tracing::warn!(request, tag = %key, %cause, "the end of a change could not be written down; it is read from the registry later");
+        }
     }
 
     /// Ends a change that nobody came back to, by what the registry shows.

@@ -111,7 +111,7 @@ impl Decision {
                 self.about_tag(&refused.key, &refused.verdict);
                 metrics.refusal(&refused.verdict.rule, "enforce");
             }
-            Refusal::Delete { rule, .. } => {
+            Refusal::Delete { rule, .. } | Refusal::Unpinned { rule, .. } => {
                 self.rule = Some(Arc::clone(rule));
                 metrics.refusal(rule, "enforce");
             }

@@ -110,19 +110,16 @@ impl Gate {
     pub(super) async fn spend_on_delete(&self, caller: &Caller, key: &TagKey) {
         let spent = async {
             if !self.policy.decide(&key.repository, &key.tag).keeps() {
-                return Ok(false);
+                return Ok(());
             }
-            let Some(exception) = self.exception(key, Allows::Delete).await? else { return Ok(false) };
+            let Some(exception) = self.exception(key, Allows::Delete).await? else { return Ok(()) };
             let act = self.used(caller, &exception);
-            let is_spent = self.metrics.ledger("spend", self.ledger.spend(&exception.id, &act, key)).await?;
-            self.keep_up().await.map(|()| is_spent)
+            self.metrics.ledger("spend", self.ledger.spend(&exception.id, &act, key)).await?;
+            self.keep_up().await
         };
-        match spent.await {
-            Ok(false) => {}
-            Ok(true) => tracing::info!(request = caller.request_id, tag = %key, "an exception was used to delete a tag"),
-            Err(cause) => {
-                tracing::warn!(request = caller.request_id, tag = %key, %cause, "an exception was used and is not used up");
-            }
+        if let Err(cause) = spent.await {
+            let request = &caller.request_id;
+            tracing::warn!(request, tag = %key, %cause, "an exception was used and is not used up");
         }
     }
 

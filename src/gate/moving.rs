@@ -7,10 +7,10 @@ use super::push::Judged;
 use super::{Gate, warn};
 use crate::answer::Answer;
 use crate::ledger::event::Outcome;
-use crate::ledger::{Begun, Change, Followed, TagKey};
+use crate::ledger::{Begun, Change, Followed, OpenChange, TagKey};
 use crate::policy::{Motion, Movable, Mutability, Verdict};
 use crate::refusal::Refusal;
-use crate::upstream::{Content, Resolved, Trust};
+use crate::upstream::{Content, Resolved, Trust, is_definite_rejection};
 
 /// A change that is sent: what may move, and what is written down and said after.
 struct Sent<'a> {
@@ -72,11 +72,16 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<Answer, Refusal> {
         let Sent { movable, change, followed, warning, would_refuse } = sent;
+        let (to, attempt) = (change.to().cloned(), change.attempt());
         let moved = self.upstream.move_tag(&caller.headers, movable, brought.content).await;
         let outcome = if would_refuse { Outcome::Warned } else { Outcome::Moved };
         self.end(caller, change, Some(brought.content), &moved, outcome, &followed).await;
         let response = moved?;
         if !response.status().is_success() {
+            if judged.verdict.is_guarded() && !is_definite_rejection(&response) {
+                let (key, note) = (judged.key.clone(), self.note(caller, &judged.key, Some(brought.content)));
+                self.see_what_became_of(caller, OpenChange { key, to, attempt, note, is_told: false }).await;
+            }
             return Err(Refusal::of_registry(response));
         }
         decision.accepted();

@@ -27,7 +27,7 @@ impl Gate {
         let verdict = self.policy.decide(&pull.key.repository, &pull.key.tag);
         decision.about_tag(&pull.key, &verdict);
         if !verdict.is_immutable() {
-            return self.pull_pointer(caller, pull).await;
+            return self.pull_moving(caller, pull, decision).await;
         }
         let record = match self.record(&pull.key, &verdict).await {
             Ok(Some(record)) => record,
@@ -49,7 +49,7 @@ impl Gate {
     }
 
     /// A tag that moves: whatever the registry's pointer says.
-    async fn pull_pointer(&self, caller: &Caller, pull: Pull) -> Result<Answer, Refusal> {
+    pub(super) async fn pull_pointer(&self, caller: &Caller, pull: Pull) -> Result<Answer, Refusal> {
         let Pull { method, target, key } = pull;
         let outgoing = Outgoing { method, target, headers: caller.headers.clone(), body: RequestBody::empty(), repeatable: true };
         let mut answer: Answer = self.upstream.forward(outgoing).await?.map(Into::into);
@@ -175,6 +175,6 @@ fn is_unharmed(method: &Method, digest: &Digest, response: &Response<Bytes>) -> 
     }
 }
 
-fn digest_of(headers: &HeaderMap) -> Option<Digest> {
+pub(super) fn digest_of(headers: &HeaderMap) -> Option<Digest> {
     Digest::parse(headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?).ok()
 }

@@ -8,6 +8,7 @@ use moka::sync::Cache;
 use super::Gate;
 use super::caller::{Caller, Credential};
 use super::decision::Decision;
+use super::settling::looks_assembled;
 use crate::clock::AttemptId;
 use crate::ledger::{Record, State, TagKey};
 use crate::oci::{Digest, RepositoryName};
@@ -65,7 +66,7 @@ impl Gate {
             Err(refusal) => return refusal,
         };
         decision.means(&record.digest);
-        let is_assembled = self.looks_assembled(caller, key, verdict, record, content).await;
+        let is_assembled = looks_assembled(verdict, record, content);
         Refusal::Immutable(Box::new(Immutable { key: key.clone(), verdict: verdict.clone(), meaning, is_assembled }))
     }
 

@@ -93,7 +93,7 @@ impl Gate {
     /// The gate as a caller, who may read `repository` as far as its account goes.
     pub(super) async fn itself(&self, request_id: &str, repository: &RepositoryName) -> Result<Caller, UpstreamError> {
         let headers = self.upstream.own_headers(repository, Access::Pull).await?;
-        Ok(Caller { headers, request_id: request_id.to_owned(), account: Account::Own })
+        Ok(Caller { headers, request_id: request_id.to_owned(), account: Account::Own, asked_host: None })
     }
 
     async fn carry(&self, caller: &Caller, claim: Claim) -> Result<Carried, Unfinished> {

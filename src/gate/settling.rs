@@ -65,23 +65,6 @@ impl Gate {
         }
     }
 
-    /// Whether a refused push looks like one that `multi_arch = "settle"` would let through.
-    /// It is only said, so that a ledger without an answer says nothing.
-    pub(super) async fn looks_assembled(
-        &self,
-        caller: &Caller,
-        key: &TagKey,
-        verdict: &Verdict,
-        record: &Record,
-        content: &Content,
-    ) -> bool {
-        let may_be = verdict.multi_arch == MultiArch::Refuse && record.state == State::Sealed;
-        if !may_be || !is_soon(record.since, self.clock.now()) || part_of(content, &record.digest).is_none() {
-            return false;
-        }
-        self.is_same_pusher(caller, key, record).await.unwrap_or(false)
-    }
-
     /// Whether the tag was pushed as the manifest of one platform, by the same user with
     /// the same client.
     async fn is_same_pusher(&self, caller: &Caller, key: &TagKey, record: &Record) -> Result<bool, Refusal> {
@@ -133,6 +116,13 @@ impl Gate {
         }
         Ok(())
     }
+}
+
+/// Whether a refused push looks like one that `multi_arch = "settle"` would let through: an
+/// index that lists what the tag means.
+pub(super) fn looks_assembled(verdict: &Verdict, record: &Record, content: &Content) -> bool {
+    let may_be = verdict.multi_arch == MultiArch::Refuse && record.state == State::Sealed;
+    may_be && matches!(part_of(content, &record.digest), Some(Leave::Index))
 }
 
 /// What the content may be to a tag that means the manifest of a platform.

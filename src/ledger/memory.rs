@@ -277,11 +277,11 @@ impl Ledger for MemoryLedger {
         Ok(Completed { entry, overlapped, others, version })
     }
 
-    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError> {
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let books = self.books();
         let unreleased = books.followed.range::<TagKey, _>(behind).filter(|(_, followed)| followed.is_unreleased);
-        Ok(unreleased.take(limit).map(|(key, _)| key.clone()).collect())
+        Ok(unreleased.take(limit).map(|(key, followed)| (key.clone(), followed.release.clone())).collect())
     }
 
     async fn abandon(&self, change: Change) -> Result<(), LedgerError> {

@@ -286,7 +286,7 @@ impl Ledger for PostgresLedger {
         write!(self, complete(&change, outcome, followed, note))
     }
 
-    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError> {
         read!(self, unreleased(after, limit))
     }
 

@@ -201,7 +201,7 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |books| books.complete(change, outcome, &followed, &note)).await
     }
 
-    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError> {
         let after = after.cloned();
         self.scan(move |books| books.unreleased(after.as_ref(), limit)).await
     }

@@ -160,4 +160,26 @@ proptest! {
             }
         }
     }
+
+    /// Rules that have no tag in common may stand in any order.
+    #[test]
+    fn the_order_of_rules_that_do_not_overlap_decides_nothing(
+        order in Just((0..DISJOINT.len()).collect::<Vec<_>>()).prop_shuffle(),
+        mutabilities in proptest::collection::vec(proptest::sample::select(Mutability::ALL), DISJOINT.len()),
+        split in 0..DISJOINT.len(),
+        text in "git-[0-9]|latest|edge|v?[0-3](\\.[0-3](\\.[0-3](-rc\\.1)?)?)?|stable-[ab]|sha256-a{64}|other",
+    ) {
+        let rule_of = |index: usize| Rule { name: Arc::from(format!("rule {index}")), ..rule("", &[], &[DISJOINT[index]], mutabilities[index]) };
+        let in_order = Policy::new((0..DISJOINT.len()).map(rule_of).collect(), Mutable).expect("a policy");
+        let shuffled = Policy::new(order.into_iter().map(rule_of).collect(), Mutable).expect("a policy");
+        // Nor does it matter what stands before those that were left out.
+        let (name, tag) = (name("a/b"), tag(&text));
+        prop_assert_eq!(in_order.decide(&name, &tag), shuffled.decide(&name, &tag));
+        let some = Policy::new((split..DISJOINT.len()).map(rule_of).collect(), Mutable).expect("a policy");
+        let verdict = some.decide(&name, &tag);
+        prop_assert!(verdict == in_order.decide(&name, &tag) || [DEFAULT_RULE, REFERRERS_RULE].contains(&&*verdict.rule));
+    }
 }
+
+/// Patterns that have no tag in common.
+const DISJOINT: [&str; 8] = ["git-*", "semver:x.y.z", "semver:x.y.z-*", "semver:x.y", "semver:x", "latest", "stable-*", "sha256-*"];

@@ -17,13 +17,22 @@ pub struct Moves {
     /// How often each tag was acknowledged to be moved to each digest.
     acknowledged: BTreeMap<(TagKey, String), usize>,
     /// Tags that the registry pointed for nobody: what was sent landed after whoever
-    /// looked had ended it. Nobody can know of that before the next audit.
+    /// ended it had looked. Nobody can know of that before the next audit.
     late: Vec<TagKey>,
 }
 
 impl World {
     pub fn was_moved(&self, key: &TagKey, digest: &Digest) {
         *self.moves().acknowledged.entry((key.clone(), digest.as_str().to_owned())).or_default() += 1;
+    }
+
+    /// A change was ended by a look that found this. What landed behind that look is late.
+    pub fn was_settled(&self, key: &TagKey, found: Option<&Digest>) {
+        let is_as_seen = self.stored.lock().expect("the registry").tags.get(key.tag.as_str()) == found;
+        if !is_as_seen {
+            self.count("moves that landed behind the look that ended them");
+            self.moves().late.push(key.clone());
+        }
     }
 
     /// The registry has pointed a tag that moves.

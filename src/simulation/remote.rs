@@ -212,7 +212,7 @@ impl Ledger for RemoteLedger {
         self.call("complete", what, complete).await
     }
 
-    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+    async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError> {
         let after = after.cloned();
         let list = move |ledger: Arc<dyn Ledger>| async move { ledger.unreleased(after.as_ref(), limit).await }.boxed();
         self.call("unreleased", String::new(), list).await
@@ -236,7 +236,17 @@ impl Ledger for RemoteLedger {
 
     async fn settle(&self, change: &OpenChange, look: &Look, note: &Note) -> Result<bool, LedgerError> {
         let (what, change, look, note) = (change.key.to_string(), change.clone(), look.clone(), note.clone());
-        let settle = move |ledger: Arc<dyn Ledger>| async move { ledger.settle(&change, &look, &note).await }.boxed();
+        let world = Arc::clone(&self.world);
+        let settle = move |ledger: Arc<dyn Ledger>| {
+            async move {
+                let settled = ledger.settle(&change, &look, &note).await;
+                if matches!(settled, Ok(true)) {
+                    world.was_settled(&change.key, look.found.as_ref());
+                }
+                settled
+            }
+            .boxed()
+        };
         self.call("settle", what, settle).await
     }
 

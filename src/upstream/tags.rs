@@ -82,7 +82,8 @@ impl Upstream {
             let page: Page = serde_json::from_slice(response.body())
                 .map_err(|_| UpstreamError::Unusable(format!("no list of the tags of {repository}")))?;
             // What is no tag by the grammar cannot be named in a request either.
-            tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| Tag::parse(tag).ok()));
+            let legal = page.tags.unwrap_or_default();
+            tags.extend(legal.iter().filter_map(|tag| Tag::parse(tag).ok()).map(|tag| self.config.tag_case.of(tag)));
             match next_query(&response) {
                 Some(next) => query = next,
                 None => return Ok(Listed::Tags(tags)),

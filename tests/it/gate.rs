@@ -12,6 +12,7 @@ mod forward_only;
 mod known;
 mod multi_tag;
 mod pull;
+mod pull_rules;
 mod push;
 mod reconciler;
 mod recovery;

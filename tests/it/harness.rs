@@ -10,6 +10,7 @@ pub mod containerd;
 pub mod dockerd;
 pub mod exchange;
 pub mod faults;
+pub mod folding;
 pub mod gate;
 pub mod granting;
 pub mod home;

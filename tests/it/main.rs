@@ -23,3 +23,4 @@ mod signing_in;
 mod webhooks;
 mod who_may_see;
 mod wire;
+mod worked_examples;

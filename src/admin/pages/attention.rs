@@ -1,11 +1,12 @@
 //! What somebody should look at: open exceptions, yanked releases, tags that follow
-//! releases and mean none.
+//! releases and went astray.
 
 use maud::{Markup, html};
 
 use super::parts::{digest_link, table, tag_link, time, who};
-use crate::ledger::{Ledger, LedgerError, TagKey};
-use crate::questions::{Kind, OpenException, Standing, Yanked};
+use crate::ledger::{Ledger, LedgerError};
+use crate::policy::Release;
+use crate::questions::{OpenException, Standing, Yanked};
 
 /// The most tags that are shown, and that are looked at for them.
 const SHOWN: usize = 20;
@@ -55,25 +56,32 @@ fn yanked(one: &Yanked) -> Markup {
     }
 }
 
-/// A row for each tag that was moved to bytes that were no known release, and are none yet.
-pub(super) async fn unreleased(ledger: &dyn Ledger) -> Result<Vec<Markup>, LedgerError> {
+/// A row for each tag that was moved to bytes that were no known release: where they are
+/// none yet, and where they were released as an older one than it has followed.
+pub(super) async fn astray(ledger: &dyn Ledger) -> Result<Vec<Markup>, LedgerError> {
     let mut rows = Vec::new();
-    for key in ledger.unreleased(None, LOOKED_AT).await? {
+    for (key, followed) in ledger.unreleased(None, LOOKED_AT).await? {
         if rows.len() == SHOWN {
             break;
         }
         let Some(event) = ledger.meaning(&key, None).await?.map(|entry| entry.event) else { continue };
         let Some(digest) = event.digest else { continue };
-        let is_release = |other: &TagKey| other.repository == key.repository && Kind::of(&other.tag) == Kind::Release;
         let spans = ledger.spans(&digest, LOOKED_AT).await?;
-        let mut standing = spans.into_iter().filter(|span| span.until.is_none()).filter_map(|span| span.from.event.key());
-        if standing.any(|other| is_release(&other)) {
-            continue;
-        }
+        let standing = spans.into_iter().filter(|span| span.until.is_none()).filter_map(|span| span.from.event.key());
+        let of_repository = standing.filter(|other| other.repository == key.repository);
+        let newest = of_repository.filter_map(|other| Release::of(&other.tag)).max();
+        let followed = followed.as_ref().and_then(Release::of);
+        let words = match (&newest, &followed) {
+            (None, Some(followed)) => format!("no release; it followed {followed}"),
+            (None, None) => "no release".to_owned(),
+            (Some(newest), Some(followed)) if newest < followed => format!("{newest}, which is older than {followed}"),
+            (Some(_), _) => continue,
+        };
         rows.push(html! {
             tr {
                 td { (time(event.at)) }
                 td { (tag_link(&key.repository, &key.tag)) }
+                td { (words) }
                 td { (digest_link(&digest)) }
                 td { (who(event.who.as_deref())) }
             }

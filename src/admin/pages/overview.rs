@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::attention::{decided, unreleased};
+use super::attention::{astray, decided};
 use super::chart::{DAY, chart, days};
 use super::parts::{Place, digest_link, repository_link, table, tag_link, time, who};
 use super::{Admin, Answer, said, shown};
@@ -56,7 +56,7 @@ pub(super) async fn overview(State(admin): State<Arc<Admin>>, asked: Result<Quer
         admin.ledger.repositories(after.as_ref(), REPOSITORIES + 1),
     )?;
     let standing = questions::standing(&*admin.ledger, SystemClock.now()).await?;
-    let unreleased = unreleased(&*admin.ledger).await?;
+    let astray = astray(&*admin.ledger).await?;
     let has_more = repositories.len() > REPOSITORIES;
     repositories.truncate(REPOSITORIES);
     let more = repositories.last().filter(|_| has_more);
@@ -80,10 +80,10 @@ pub(super) async fn overview(State(admin): State<Arc<Admin>>, asked: Result<Quer
             p.note { strong { (open) } @if open == 1 { " push is" } @else { " pushes are" } " under way, or left open and finished in the background." }
         }
         (decided(&standing))
-        @if !unreleased.is_empty() {
-            section aria-labelledby="unreleased" {
-                h2 #unreleased { "Tags that follow releases, and mean none" }
-                (table("unreleased-table", "Forward-only tags whose bytes no release tag names", &["Since", "Tag", "Digest", "Who"], &unreleased))
+        @if !astray.is_empty() {
+            section aria-labelledby="astray" {
+                h2 #astray { "Tags that follow releases, and went astray" }
+                (table("astray-table", "Forward-only tags that mean no release, or an older one", &["Since", "Tag", "Means", "Digest", "Who"], &astray))
             }
         }
         section aria-labelledby="releases" {

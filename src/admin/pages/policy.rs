@@ -29,13 +29,14 @@ pub(super) struct Asked {
 
 pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Answer {
     let reference = said(asked?.0.reference);
-    let registered = |(repository, tag)| (repository, admin.tag_case.of(tag));
-    let explained = reference.as_deref().map(|reference| reference::parse(reference).map(registered));
+    let in_case = |(repository, tag)| (repository, admin.tag_case.of(tag));
+    let explained = reference.as_deref().map(|text| reference::parse(text).map(in_case));
     let (held, is_all) = count(&admin).await?;
     let policy = &*admin.policy;
     let rows: Vec<Markup> = policy.rules().iter().enumerate().map(|(number, rule)| row(number + 1, rule, &held)).collect();
+    let referrers = policy.general().referrers.map_or("as all other tags".to_owned(), |mutability| mutability.to_string());
     let built_in = [
-        (REFERRERS_RULE, "tags for referrers and signatures that no rule names", "mutable".to_owned()),
+        (REFERRERS_RULE, "tags for referrers and signatures that no rule names", referrers),
         (DEFAULT_RULE, "all other tags", policy.general().default.to_string()),
     ];
     let built_in = built_in.iter().map(|(name, what, mutability)| {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::parts::{EVENT_HEAD, Place, badge, broken, digest_link, event_row, pin, repository_link, table, time, who};
 use super::{Admin, Answer, said, shown};
-use crate::admin::asked::{Refused, cursor, key, moment};
+use crate::admin::asked::{Refused, cursor, moment};
 use crate::ledger::TagKey;
 use crate::ledger::log::Filter;
 use crate::questions::{self, Resolution};
@@ -29,7 +29,7 @@ pub(super) struct Asked {
 
 pub(super) async fn tag(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Answer {
     let Query(Asked { repository, tag, at, after }) = asked?;
-    let key = key(&repository, &tag, admin.tag_case)?;
+    let key = admin.key(&repository, &tag)?;
     let (at, after) = (said(at), said(after).as_deref().map(cursor).transpose()?);
     let filter = Filter { repository: Some(key.repository.clone()), tag: Some(key.tag.clone()), ..Filter::default() };
     let now = questions::resolve(&*admin.ledger, &key, None).await?;

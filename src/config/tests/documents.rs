@@ -54,7 +54,10 @@ fn the_table_of_keys_is_complete() {
     assert_eq!(documented, known);
 
     let in_policy: Vec<String> = rows(include_str!("../../../docs/POLICY.md")).map(cells).map(|cells| cells[1].clone()).collect();
-    for key in policy_file::KEYS.iter().filter(|key| **key != "rule") {
+    for key in policy_file::pulls::KEYS {
+        assert!(in_policy.contains(&format!("pull.{key}")), "{key}");
+    }
+    for key in policy_file::KEYS.iter().filter(|key| !["rule", "pull"].contains(key)) {
         assert!(in_policy.contains(&(*key).to_owned()), "{key}");
     }
     for key in policy_file::RULE_KEYS {
@@ -68,7 +71,12 @@ fn the_default_files_show_every_key() {
     for key in KEYS.iter().flat_map(|(_, keys)| *keys) {
         assert!(show(include_str!("../../../config/pushonce.toml"), key), "{key}");
     }
-    for key in policy_file::KEYS.iter().filter(|key| **key != "rule").chain(policy_file::RULE_KEYS) {
+    for key in policy_file::KEYS
+        .iter()
+        .filter(|key| !["rule", "pull"].contains(key))
+        .chain(policy_file::RULE_KEYS)
+        .chain(policy_file::pulls::KEYS)
+    {
         assert!(show(include_str!("../../../config/policy.toml"), key), "{key}");
     }
 }
@@ -87,8 +95,9 @@ fn uncommented(text: &str) -> String {
 fn the_defaults_in_the_file_are_the_defaults() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("pushonce.toml");
-    std::fs::write(directory.path().join("policy.toml"), uncommented(include_str!("../../../config/policy.toml")))
-        .expect("written");
+    // The example of a pull rule is none of the defaults.
+    let policy = include_str!("../../../config/policy.toml").split("# [[pull]]").next().expect("the rules");
+    std::fs::write(directory.path().join("policy.toml"), uncommented(policy)).expect("written");
     let text = include_str!("../../../config/pushonce.toml");
     let read = |text: &str| {
         std::fs::write(&path, text).expect("written");

@@ -1,7 +1,7 @@
 use http::{Method, Uri};
 
 use super::*;
-use crate::oci::Digest;
+use crate::oci::{Digest, TagCase};
 
 const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 

@@ -24,7 +24,7 @@ use crate::oci::{Digest, Tag};
 const ENTER: &str = "INSERT INTO moving (registry, repository, tag, version) VALUES ($1, $2, $3, 0) ON CONFLICT (registry, repository, tag) DO NOTHING";
 const LOCK: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3 FOR UPDATE";
 const FOLLOWED: &str = "SELECT follows FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3";
-pub(super) const UNRELEASED: &str = "SELECT repository, tag FROM moving \
+pub(super) const UNRELEASED: &str = "SELECT repository, tag, follows FROM moving \
      WHERE registry = $1 AND unreleased AND (repository, tag) > ($2, $3) ORDER BY repository, tag LIMIT $4";
 const VERSION: &str = "SELECT version FROM moving WHERE registry = $1 AND repository = $2 AND tag = $3";
 const BUMP: &str = "UPDATE moving SET version = version + 1 WHERE registry = $1 AND repository = $2 AND tag = $3";
@@ -106,14 +106,18 @@ impl Books<'_> {
         self.change(FOLLOW, key, &given![release => TEXT, followed.is_unreleased => BOOL]).await
     }
 
-    pub(super) async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Done<Vec<TagKey>> {
+    pub(super) async fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Done<Vec<(TagKey, Option<Tag>)>> {
         // Every name sorts behind the empty one.
         let (repository, tag) = after.map_or(("", ""), |key| (key.repository.as_str(), key.tag.as_str()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let parameters = given![self.registry => TEXT, repository => TEXT, tag => TEXT, limit => INT8];
         let place = Place { registry: self.registry, row: &"a tag that moves" };
-        let key = |row: &Row| Ok(place.key(&column::<String>(row, 0, place)?, &column::<String>(row, 1, place)?)?);
-        self.connection.rows(UNRELEASED, &parameters).await?.iter().map(key).collect()
+        let read = |row: &Row| -> Done<(TagKey, Option<Tag>)> {
+            let follows: Option<String> = column(row, 2, place)?;
+            let key = place.key(&column::<String>(row, 0, place)?, &column::<String>(row, 1, place)?)?;
+            Ok((key, follows.map(|text| place.tag(&text)).transpose()?))
+        };
+        self.connection.rows(UNRELEASED, &parameters).await?.iter().map(read).collect()
     }
 
     pub(super) async fn abandon(&self, change: &Change) -> Done<()> {

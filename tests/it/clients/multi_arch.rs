@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{REPOSITORY, Stage};
 use crate::harness::image::{Manifest, sha256};
 use crate::harness::run::Run;
-use crate::harness::{Buildah, Client, Image, Podman, Skopeo};
+use crate::harness::{Buildah, Client, Image, Podman, Pushonce, Registry, Skopeo};
 
 /// An OCI image layout (image-spec, "Image Layout") in a directory of its own.
 struct Layout(TempDir);
@@ -131,4 +131,23 @@ fn podman_pushes_a_manifest_list_once() {
 fn buildah_pushes_a_manifest_list_once() {
     let buildah = Buildah::new();
     tell_a_list(&buildah, "buildah manifest push --all", &|arguments| buildah.run(arguments));
+}
+
+#[test]
+fn skopeo_assembles_an_image_on_its_tag() {
+    let policy = "[[rule]]\nname = \"releases\"\ntags = [\"semver:x.y.z\"]\nmutability = \"immutable\"\nmulti_arch = \"settle\"\n";
+    let registry = Registry::start();
+    let proxy = Pushonce::in_front_of(&registry.url()).policy(policy).start();
+    let (stage, skopeo) = (Stage { registry, proxy }, Skopeo::new());
+    let platforms = [(); 2].map(|()| Image::random());
+    let index = Image::index(&[&platforms[0], &platforms[1]]);
+    let name = stage.name("1.4.0");
+    for platform in &platforms {
+        skopeo.push_image(platform, &name).expect_success();
+    }
+    assert_eq!(skopeo.pulled_digest(&name), platforms[0].digest());
+    Layout::of(&index).copy(&skopeo, &name, &["--preserve-digests"]).expect_success();
+    assert_eq!(stage.digest("1.4.0"), index.digest());
+    assert_eq!(pulled_index(&skopeo, &name), index.digest());
+    skopeo.push_image(&platforms[0], &name).expect_failure().expect_said("driftwood/web:1.4.0 is immutable");
 }

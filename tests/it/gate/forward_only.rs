@@ -8,7 +8,7 @@ use pushonce::ledger::memory::MemoryLedger;
 
 use crate::harness::exchange::Exchange;
 use crate::harness::replica::Shared;
-use crate::harness::{Image, Pushonce, Registry};
+use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
 
 use super::store;
 
@@ -73,11 +73,18 @@ fn bytes_that_are_no_release_yet_come_before_their_release() {
         assert_eq!(pushed.expect_created().header("warning"), None);
     }
     assert_eq!(registry.tag_digest("web:1.4"), Some(next.digest()));
+    let overview = || proxy.admin().request("GET", "/").send().expect_ok().text();
+    assert!(!overview().contains("went astray"), "all are releases by now");
     // Unreleased bytes do not make it forget what it has followed.
     proxy.push("web:1.4", &Image::random()).expect_created();
     let older = release(&proxy, "1.4.1", &[]);
     let message = proxy.push("web:1.4", &older).expect_refused();
     assert!(message.contains("it follows 1.4.3, and these bytes are 1.4.1"), "{message}");
+    assert!(overview().contains("no release; it followed 1.4.3"));
+    // A hotfix that is pushed to `1` before anybody can know what it is.
+    let hotfix = release(&proxy, "1", &["1.3.9"]);
+    assert_eq!(registry.tag_digest("web:1"), Some(hotfix.digest()));
+    assert!(overview().contains("1.3.9, which is older than 1.4.3"));
 }
 
 #[test]
@@ -143,6 +150,25 @@ fn a_push_of_several_tags_has_one_verdict() {
     }
     // A tag that is free goes with one that is refused, and the next push is not held up.
     proxy.push("web:1.3", &hotfix).expect_created();
+}
+
+#[test]
+fn a_push_that_failed_holds_up_no_other_where_the_registry_answered() {
+    let registry = Registry::start();
+    let faults = Faults::in_front_of(registry.address());
+    let proxy = Pushonce::in_front_of(&faults.url()).policy(&policy("")).start();
+    release(&proxy, "1.4.2", &["1.4"]);
+    let next = release(&proxy, "1.4.3", &[]);
+    for fault in [Fault::Status(500), Fault::Status(403)] {
+        faults.once(|request| request.is("PUT", "/manifests/1.4"), fault);
+        assert!([403, 503].contains(&proxy.push("web:1.4", &next).status));
+    }
+    proxy.push("web:1.4", &next).expect_created();
+    // Without an answer nobody knows when it lands: the next push waits, and is told so.
+    faults.once(|request| request.is("PUT", "/manifests/1.4"), Fault::LoseAnswer);
+    proxy.push("web:1.4", &next).expect_unavailable();
+    proxy.push("web:1.4", &next).expect_unavailable();
+    assert!(proxy.log().contains("another push of web:1.4 is under way, or was cut off and is not settled yet"));
 }
 
 #[test]

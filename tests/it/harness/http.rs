@@ -86,7 +86,10 @@ impl Endpoint {
     }
 
     fn head(&self, request: &Request, length: u64) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", request.method, request.target, self.address);
+        let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", request.method, request.target);
+        if !request.headers.iter().any(|(name, _)| name == "Host") {
+            head.push_str(&format!("Host: {}\r\n", self.address));
+        }
         for (name, value) in &request.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

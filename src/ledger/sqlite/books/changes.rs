@@ -19,7 +19,7 @@ const KEEP: &str = concat!(
 const VERSION: &str = "SELECT version FROM moving WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
 const FOLLOWED: &str = "SELECT follows FROM moving WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
 const FOLLOW: &str = "UPDATE moving SET follows = ?4, unreleased = ?5 WHERE registry = ?1 AND repository = ?2 AND tag = ?3";
-pub(in crate::ledger::sqlite) const UNRELEASED: &str = "SELECT repository, tag FROM moving \
+pub(in crate::ledger::sqlite) const UNRELEASED: &str = "SELECT repository, tag, follows FROM moving INDEXED BY moving_unreleased \
      WHERE registry = ?1 AND unreleased = 1 AND (repository, tag) > (?2, ?3) ORDER BY repository, tag LIMIT ?4";
 const BUMP: &str = "INSERT INTO moving (registry, repository, tag, version) VALUES (?1, ?2, ?3, 1) \
      ON CONFLICT (registry, repository, tag) DO UPDATE SET version = version + 1 RETURNING version";
@@ -93,7 +93,11 @@ impl Books<'_> {
         found.flatten().map(|text| Tag::parse(&text).map_err(|error| self.corrupt(key, &error))).transpose()
     }
 
-    pub(in crate::ledger::sqlite) fn unreleased(&self, after: Option<&TagKey>, limit: usize) -> Result<Vec<TagKey>, LedgerError> {
+    pub(in crate::ledger::sqlite) fn unreleased(
+        &self,
+        after: Option<&TagKey>,
+        limit: usize,
+    ) -> Result<Vec<(TagKey, Option<Tag>)>, LedgerError> {
         // Every name sorts behind the empty one.
         let (repository, tag) = after.map_or(("", ""), |key| (key.repository.as_str(), key.tag.as_str()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -101,10 +105,11 @@ impl Books<'_> {
         let mut rows = statement.query(params![self.registry, repository, tag, limit]).map_err(unavailable)?;
         let mut keys = Vec::new();
         while let Some(row) = rows.next().map_err(unavailable)? {
-            let columns = (|| Ok((row.get(0)?, row.get(1)?)))();
-            let (repository, tag): (String, String) =
+            let columns = (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))();
+            let (repository, tag, follows): (String, String, Option<String>) =
                 columns.map_err(|error: rusqlite::Error| self.corrupt(&"a tag that moves", &error))?;
-            keys.push(Place { registry: self.registry, row: &"a tag that moves" }.key(&repository, &tag)?);
+            let place = Place { registry: self.registry, row: &"a tag that moves" };
+            keys.push((place.key(&repository, &tag)?, follows.map(|text| place.tag(&text)).transpose()?));
         }
         Ok(keys)
     }
