@@ -63,24 +63,8 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
-    /// Show every mistake in a configuration and its policy
-    ///
-    /// FILE is a server configuration, which is checked together with the policy
-    /// that it names, or a policy file alone.
-    #[command(
-        after_help = "Example:\n  pushonce check config/policy.toml\n  pushonce check --online --config config/pushonce.toml"
-    )]
-    Check {
-        /// The file to check
-        #[arg(value_name = "FILE", conflicts_with = "config")]
-        file: Option<PathBuf>,
-        /// The file to check, as for the other commands
-        #[arg(long, value_name = "FILE", default_value = CONFIG)]
-        config: PathBuf,
-        /// Ask the registry as well, by reads alone: does it keep the case of tags?
-        #[arg(long)]
-        online: bool,
-    },
+    #[command(long_about = check::ABOUT, after_help = check::EXAMPLES)]
+    Check(check::Arguments),
     /// Say which rule decides over a tag, and why the others do not
     #[command(after_help = "Example:\n  pushonce explain driftwood/web:1.4.0 driftwood/web:latest --config config/pushonce.toml")]
     Explain {
@@ -143,16 +127,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let color = io::stderr().is_terminal() && !no_color;
     match arguments.command {
         Command::Serve { config } => serve::serve(&config, environment, color),
-        Command::Check { file, config, online } => {
-            let file = file.unwrap_or(config);
-            match check::check(&file, environment, color) {
-                (summary, true) if online => ended(online::check(&file, &summary, environment), color),
-                (summary, true) => done(&summary),
-                (mistakes, false) => mistaken(&mistakes),
-            }
-        }
+        Command::Check(arguments) => match check::check(arguments.file(), environment, color) {
+            (summary, true) if arguments.online => ended(online::ask(&arguments, summary, environment), color),
+            (summary, true) => done(&summary),
+            (mistakes, false) => mistaken(&mistakes),
+        },
         Command::Explain { references, config } => match policy_of(&config, environment) {
-            Ok((policy, file, case)) => match explain::explain(&policy, &file, case, &references) {
+            Ok((policy, file, tag_case)) => match explain::explain(&policy, &file, tag_case, &references) {
                 Ok(explanation) => done(&explanation),
                 Err(mistakes) => mistaken(&format!("{mistakes}\n")),
             },
@@ -216,8 +197,8 @@ fn ended(outcome: Result<String, Ended>, color: bool) -> ExitCode {
     }
 }
 
-/// The policy of a server configuration, or of a policy file, and its file; and the case of
-/// the registry's tags, as far as it is known.
+/// The policy of a server configuration, or of a policy file, its file, and what the
+/// registry does with the case of tags, of which a policy alone says nothing.
 fn policy_of(file: &Path, environment: &Environment) -> Result<(Policy, PathBuf, TagCase), Diagnostics> {
     match config::kind_of(file)? {
         FileKind::Server => {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use crate::oci::TagCase;
 use crate::policy::Policy;
 use diagnostic::{Diagnostic, Place, Source};
 use raw::Report;
@@ -60,11 +61,11 @@ pub(crate) fn parse_server(path: &Path, text: &str, environment: &[(String, Stri
     finish(config, report)
 }
 
-/// Reads a policy file alone.
+/// Reads a policy file alone. What its registry does with the case of tags is not known.
 pub fn load_policy(path: &Path) -> Result<Policy, Diagnostics> {
     let report = Report::default();
     let source = read_file(path, Role::Configuration, Place::File(path.to_owned()), &report);
-    let policy = source.and_then(|source| policy_file::read(&Arc::new(source), &report));
+    let policy = source.and_then(|source| policy_file::read(&Arc::new(source), TagCase::Keep, &report));
     finish(policy, report)
 }
 
@@ -72,7 +73,7 @@ pub fn load_policy(path: &Path) -> Result<Policy, Diagnostics> {
 pub fn parse_policy(name: &str, text: &str) -> Result<Policy, Diagnostics> {
     let report = Report::default();
     let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
-    let policy = policy_file::read(&source, &report);
+    let policy = policy_file::read(&source, TagCase::Keep, &report);
     finish(policy, report)
 }
 

@@ -8,8 +8,10 @@ mod json;
 pub mod manifest;
 pub mod name;
 pub mod reference;
+pub mod tag_case;
 mod text;
 
 pub use error::{ErrorCode, error_body};
 pub use name::RepositoryName;
-pub use reference::{Algorithm, Digest, Reference, Tag, TagCase};
+pub use reference::{Algorithm, Digest, Reference, Tag};
+pub use tag_case::TagCase;

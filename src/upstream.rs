@@ -13,7 +13,7 @@ mod manifests;
 mod pool;
 mod probe;
 mod side;
-pub mod tag_case;
+mod tag_case;
 mod tags;
 pub(crate) mod token;
 
@@ -47,6 +47,7 @@ use self::connect::tls_settings;
 pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, without_body};
 pub use self::probe::{Probe, ProbeError};
 pub use self::side::SideError;
+pub use self::tag_case::{CaseSeen, SeenBy};
 pub use self::tags::Listed;
 pub use self::token::{Access, SignInError};
 

@@ -1,9 +1,59 @@
 //! `pushonce check`: every mistake of a configuration, or that there is none.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::CONFIG;
 use crate::config::{self, Diagnostics, FileKind};
 use crate::policy::Policy;
+
+pub(super) const ABOUT: &str = "\
+Show every mistake in a configuration and its policy
+
+FILE is a server configuration, which is checked together with the policy that it names, or a
+policy file alone.
+
+With --online the registry is asked as well, and nothing is written to it. Some registries, such
+as Gitea's, take V1.4.0 and v1.4.0 for one tag. In front of one of those `upstream.tag_case` must
+be \"fold\", or whoever pushes V1.4.0 gets around the rule for v1.4.0. A few tags that are there
+are asked for by another name, such as LATEST for latest: a registry that folds the case of tags
+answers both with the same digest, one that keeps it does not know the other name. It is asked
+with `upstream.username`, or as nobody where that is not set.";
+
+pub(super) const EXAMPLES: &str = "\
+Example:
+  pushonce check config/policy.toml
+  pushonce check --config config/pushonce.toml
+  pushonce check --online --config config/pushonce.toml
+  pushonce check --online --repository driftwood/web     for a registry without /v2/_catalog
+
+Exit codes:
+  0  no mistakes; with --online, the registry does what `upstream.tag_case` says, or it could not
+     be told, and the words say why and what to do
+  1  --online: the registry could not be reached, or its answer cannot be used
+  2  mistakes, also where the registry does not do what `upstream.tag_case` says";
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The file to check
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+    /// Ask the registry as well what it does with the case of tags
+    #[arg(long)]
+    pub(super) online: bool,
+    /// With --online, the repository to look at; may be given several times. Without, the
+    /// first ones that the registry lists
+    #[arg(long, value_name = "REPOSITORY", requires = "online")]
+    pub(super) repository: Vec<String>,
+    /// The file to check, as for the other commands
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
+    config: PathBuf,
+}
+
+impl Arguments {
+    pub(super) fn file(&self) -> &Path {
+        self.file.as_ref().unwrap_or(&self.config)
+    }
+}
 
 /// Checks a server file with its policy, or a policy file alone: which of the two
 /// it is, its content says. Returns what to print and whether all is well.

@@ -17,15 +17,19 @@ pub fn explain(policy: &Policy, file: &Path, case: TagCase, references: &[String
         return Err(mistakes.join("\n"));
     }
     let texts: Vec<String> =
-        parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, repository, &case.of(tag.clone()))).collect();
+        parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, case, repository, tag)).collect();
     Ok(texts.join("\n"))
 }
 
-fn explain_one(policy: &Policy, file: &Path, repository: &RepositoryName, tag: &Tag) -> String {
+fn explain_one(policy: &Policy, file: &Path, case: TagCase, repository: &RepositoryName, asked: &Tag) -> String {
+    let tag = &case.of(asked.clone());
     let explanation = policy.explain(repository, tag);
     let verdict = &explanation.verdict;
     let mut text = format!("{repository}:{tag} is {}\n", verdict.standing());
     // Writing to a string does not fail.
+    if tag != asked {
+        let _ = writeln!(text, "  `{asked}` is `{tag}` there: the registry folds the case of tags");
+    }
     let _ = match explanation.deciding {
         Some(rule) => writeln!(text, "  decided by rule `{}` of {}", rule.name, file.display()),
         None if *verdict.rule == *crate::policy::REFERRERS_RULE => {
@@ -149,6 +153,16 @@ driftwood/web:nightly is mutable
         assert_eq!(lines("tools/sh:latest"), [deployers, "  pull rule `tools`: pulls pass".to_owned()]);
         assert!(lines("web:1.4.0").is_empty());
         assert!(lines(&format!("web:sha256-{}.sig", "a".repeat(64))).is_empty());
+    }
+
+    #[test]
+    fn a_tag_that_the_registry_folds_is_told_by_its_name_there() {
+        let file = Path::new("config/policy.toml");
+        let policy = load_policy(file).expect("the default policy");
+        let explained = |tag_case| explain(&policy, file, tag_case, &["web:V1.4.0".to_owned()]).expect("an explanation");
+        let folded = "web:v1.4.0 is immutable\n  `V1.4.0` is `v1.4.0` there: the registry folds the case of tags\n  decided by";
+        assert!(explained(TagCase::Fold).starts_with(folded), "{}", explained(TagCase::Fold));
+        assert!(explained(TagCase::Keep).starts_with("web:V1.4.0 is mutable\n  decided by"), "{}", explained(TagCase::Keep));
     }
 
     #[test]

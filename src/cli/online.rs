@@ -1,45 +1,101 @@
-//! `pushonce check --online`: what the registry says to a configuration.
+//! `pushonce check --online`: whether the registry does what the configuration says of it.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use super::check::Arguments;
 use super::operator::block_on;
+use super::question::repository;
 use super::{Ended, Environment};
-use crate::config::{self, FileKind};
+use crate::causes::with_causes;
+use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::{self, Diagnostics, FileKind, valid, variable_name};
 use crate::metrics::Metrics;
 use crate::oci::TagCase;
-use crate::upstream::Upstream;
-use crate::upstream::tag_case::Found;
+use crate::upstream::{CaseSeen, SeenBy, Upstream};
 
-/// Asks the registry of a configuration without mistakes; `summary` says that it has none.
-pub(super) fn check(file: &Path, summary: &str, environment: &Environment) -> Result<String, Ended> {
+/// Asks the registry of a configuration without mistakes, and adds to `summary` what it
+/// does with the case of tags.
+pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environment) -> Result<String, Ended> {
+    let file = arguments.file();
+    let named = arguments.repository.iter().map(|name| repository(name)).collect::<Result<Vec<_>, _>>()?;
     if config::kind_of(file)? == FileKind::Policy {
-        let words = format!("{} is a policy, which names no registry: give the server configuration for --online", file.display());
-        return Err(Ended::Mistaken(words));
+        let words = "is a policy, which names no registry: give the server configuration to --online";
+        return Err(Ended::Mistaken(format!("{} {words}", file.display())));
     }
     let config = config::load(file, environment)?;
-    let (told, registry) = (config.upstream.tag_case, format!("{}://{}", config.upstream.scheme, config.upstream.authority));
-    let found = block_on(async {
-        let metrics = Arc::new(Metrics::new().map_err(|cause| Ended::failed(&cause))?);
-        let upstream = Upstream::new(config.upstream, &config.server, metrics).map_err(|cause| Ended::failed(&cause))?;
-        upstream.find_tag_case().await.map_err(|cause| Ended::failed(&cause))
+    let says = config.upstream.tag_case;
+    let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
+    // What the registry itself does, and not what is made of it.
+    let settings = valid::Upstream { tag_case: TagCase::Keep, ..config.upstream };
+    let metrics = Arc::new(Metrics::new().map_err(|cause| Ended::failed(&cause))?);
+    let upstream = Upstream::new(settings, &config.server, metrics).map_err(|cause| Ended::failed(&cause))?;
+    let seen = block_on(async {
+        upstream.see_tag_case(&named).await.map_err(|cause| {
+            let words = format!("{registry}: what it does with the case of tags could not be asked: {}", with_causes(&cause));
+            Ended::Told { text: summary.clone(), words, code: 1 }
+        })
     })?;
-    match found {
-        Found::Nothing { repositories } => Ok(format!(
-            "{summary}{registry}: whether it keeps the case of tags could not be told: there is no tag with a letter in it \
-             that may be seen in the {repositories} repositories that were looked through; push one, such as `probe`, and check again\n"
-        )),
-        Found::Case(TagCase::Keep, _) if told == TagCase::Keep => Ok(format!("{summary}{registry}: keeps the case of tags\n")),
-        Found::Case(TagCase::Fold, key) if told == TagCase::Fold => {
-            Ok(format!("{summary}{registry}: folds the case of tags, as {key} shows, and `upstream.tag_case` says so\n"))
+    match seen {
+        CaseSeen::Untold(why) => {
+            Ok(format!("{summary}{registry}: whether the registry folds the case of tags could not be told: {why}\n"))
         }
-        Found::Case(TagCase::Fold, key) => Err(Ended::Mistaken(format!(
-            "error: {registry} folds the case of tags, as {key} shows: a push of `V1.4.0` gets around a rule for `v1.4.0`\n  \
-             = help: write `tag_case = \"fold\"` under `[upstream]`, and run `pushonce adopt`"
-        ))),
-        Found::Case(TagCase::Keep, key) => Err(Ended::Mistaken(format!(
-            "error: {registry} keeps the case of tags, as {key} shows, and `upstream.tag_case` is \"fold\": \
-             a push of `V1.4.0` would set `v1.4.0`\n  = help: remove `tag_case` under `[upstream]`"
-        ))),
+        CaseSeen::Told(does, by) if does == says => {
+            Ok(format!("{summary}{registry}: {}, as `upstream.tag_case` says: {}\n", fact(does), proof(does, &by)))
+        }
+        CaseSeen::Told(does, by) => Err(Ended::Misconfigured(contradiction(file, does, &by))),
+    }
+}
+
+fn fact(does: TagCase) -> &'static str {
+    match does {
+        TagCase::Fold => "the registry folds the case of tags",
+        TagCase::Keep => "the registry keeps the case of tags",
+    }
+}
+
+fn proof(does: TagCase, SeenBy { tag, other }: &SeenBy) -> String {
+    match does {
+        TagCase::Fold => format!("it answers `{other}` with what `{tag}` means"),
+        TagCase::Keep => format!("it has `{tag}`, and no `{other}`"),
+    }
+}
+
+fn contradiction(file: &Path, does: TagCase, by: &SeenBy) -> Diagnostics {
+    let variable = variable_name("upstream", "tag_case");
+    let (says, remedy, until) = match does {
+        TagCase::Fold => {
+            (TagCase::Keep, "write `tag_case = \"fold\"`", format!("a push of `{}` gets around a rule for `{}`", by.other, by.tag))
+        }
+        TagCase::Keep => (
+            TagCase::Fold,
+            "remove `tag_case`, or write `tag_case = \"keep\"`,",
+            "tags with upper-case letters cannot be reached through pushonce".to_owned(),
+        ),
+    };
+    let message = format!("{}, but `upstream.tag_case` is `{}`: {}", fact(does), says.as_str(), proof(does, by));
+    let hint = format!("{remedy} under `[upstream]`, or set {variable}; until then {until}");
+    Diagnostics::from(vec![Diagnostic::new(Place::File(file.to_owned()), message).hint(hint)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::TagKey;
+    use crate::oci::{RepositoryName, Tag};
+
+    #[test]
+    fn a_contradiction_is_a_mistake_with_its_remedy() {
+        let key = |tag| TagKey { repository: RepositoryName::parse("web").expect("a name"), tag: Tag::parse(tag).expect(tag) };
+        let by = SeenBy { tag: key("latest"), other: key("LATEST") };
+        let told = |does| contradiction(Path::new("pushonce.toml"), does, &by).render(false);
+        let folds = "\
+error: the registry folds the case of tags, but `upstream.tag_case` is `keep`: it answers `web:LATEST` with what `web:latest` means
+--> pushonce.toml
+ = help: write `tag_case = \"fold\"` under `[upstream]`, or set PUSHONCE_UPSTREAM__TAG_CASE; until then a push of `web:LATEST` gets around a rule for `web:latest`";
+        assert_eq!(told(TagCase::Fold), folds);
+        let keeps = told(TagCase::Keep);
+        assert!(keeps.contains("is `fold`: it has `web:latest`, and no `web:LATEST`"), "{keeps}");
+        assert!(keeps.contains("remove `tag_case`, or write `tag_case = \"keep\"`, under `[upstream]`"), "{keeps}");
     }
 }

@@ -33,15 +33,18 @@ Exit codes:
 pub(super) fn release(reference: &str, reason: &str, file: &Path, environment: &Environment) -> Result<String, Ended> {
     let (repository, tag) = parse(reference).map_err(Ended::Mistaken)?;
     let reason = operator::reason(reason)?;
-    let key = TagKey { repository, tag };
     let config = config::load(file, environment)?;
-    let key = key.in_case(config.upstream.tag_case);
+    let written = TagKey { repository, tag };
+    let key = written.clone().in_case(config.upstream.tag_case);
     let who = who(environment);
     block_on(async {
         let ledger = ledger_of(&config).await?;
         let failed = |cause| Ended::failed(&cause);
-        if let Some(digest) = ledger.release(&key, &who, reason, SystemClock.now()).await.map_err(failed)? {
-            return Ok(format!("{key} is free again: the claim for {digest} was released by {who} ({reason})\n"));
+        // A claim from before the registry was known to fold has the name that was written.
+        for key in std::iter::once(&key).chain(Some(&written).filter(|written| **written != key)) {
+            if let Some(digest) = ledger.release(key, &who, reason, SystemClock.now()).await.map_err(failed)? {
+                return Ok(format!("{key} is free again: the claim for {digest} was released by {who} ({reason})\n"));
+            }
         }
         let standing = ledger.lookup(&key).await.map_err(failed)?;
         Err(Ended::Failed(nothing_open(&key, standing, &config.upstream.name)))

@@ -11,6 +11,7 @@ use toml::de::DeValue;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::raw::{Document, Report, Section};
 use super::words::{self, Mistake};
+use crate::oci::TagCase;
 use crate::policy::{
     Channel, Delete, Enforcement, General, MultiArch, Mutability, PatternError, Policy, PolicyError, RepositoryPattern, Rule,
     TagPattern, Unreleased,
@@ -28,8 +29,9 @@ struct Draft {
     tags: Place,
 }
 
-/// Reads the policy; what comes back is only good if nothing was reported.
-pub(super) fn read(source: &Arc<Source>, report: &Report) -> Option<Policy> {
+/// Reads the policy for a registry that treats the case of tags so; what comes back is
+/// only good if nothing was reported.
+pub(super) fn read(source: &Arc<Source>, tag_case: TagCase, report: &Report) -> Option<Policy> {
     let document = Document::parse(source, report);
     let top = Section::top(&document, None, report);
     top.refuse_unknown(KEYS);
@@ -37,7 +39,7 @@ pub(super) fn read(source: &Arc<Source>, report: &Report) -> Option<Policy> {
     general.enforcement = enforcement(&top).unwrap_or(general.enforcement);
     general.referrers = top.word("referrers", &REFERRERS).unwrap_or(general.referrers);
     let drafts: Vec<Draft> =
-        top.items("rule", "rules").iter().enumerate().map(|(index, value)| draft(&top, index, value, report)).collect();
+        top.items("rule", "rules").iter().enumerate().map(|(index, value)| draft(&top, (index, value), tag_case, report)).collect();
     let rules = drafts.iter().map(|draft| draft.rule.clone()).collect();
     let pulls = pulls::drafts(&top, report);
     match Policy::new(rules, general) {
@@ -52,7 +54,7 @@ pub(super) fn read(source: &Arc<Source>, report: &Report) -> Option<Policy> {
     }
 }
 
-fn draft<'a>(top: &Section<'a>, index: usize, value: &'a Spanned<DeValue<'a>>, report: &Report) -> Draft {
+fn draft<'a>(top: &Section<'a>, (index, value): (usize, &'a Spanned<DeValue<'a>>), tag_case: TagCase, report: &Report) -> Draft {
     let section = top.item("rule", value, RULE_KEYS);
     let name = section.read("name", words::name);
     if name.is_none() {
@@ -62,7 +64,7 @@ fn draft<'a>(top: &Section<'a>, index: usize, value: &'a Spanned<DeValue<'a>>, r
     if mutability.is_none() {
         section.missing("mutability", r#"mutability = "immutable""#);
     }
-    let tags = section.list("tags", |text| TagPattern::parse(text).map_err(pattern_mistake));
+    let tags = section.list("tags", |text| tag_pattern(text, tag_case));
     if tags.is_none() {
         section.missing("tags", r#"tags = ["semver:x.y.z"]"#);
     }
@@ -129,6 +131,23 @@ fn enforcement(section: &Section<'_>) -> Option<Enforcement> {
 fn refuse_without_effect(section: &Section<'_>, report: &Report, key: &str, message: &str, hint: &str) {
     let place = section.place_of(key).unwrap_or_else(|| section.header_place());
     report.push(Diagnostic::new(place, message).label("has no effect here").hint(hint));
+}
+
+/// A pattern that some tag of the registry can match.
+fn tag_pattern(text: &str, tag_case: TagCase) -> Result<TagPattern, Mistake> {
+    let pattern = TagPattern::parse(text).map_err(pattern_mistake)?;
+    if tag_case == TagCase::Keep || pattern.can_match_lower_case() {
+        return Ok(pattern);
+    }
+    let (span, hint) = match text.strip_prefix("regex:") {
+        Some(_) => (None, "write its letters in lower case, or `(?i)` in front of them".to_owned()),
+        None => {
+            let at = text.find(|letter: char| letter.is_ascii_uppercase());
+            (at.map(|at| at..at + 1), format!("write `{}`", text.to_ascii_lowercase()))
+        }
+    };
+    let message = "has a pattern that no tag of this registry matches".to_owned();
+    Err(Mistake { message, label: "`upstream.tag_case` is `fold`: tags are in lower case".to_owned(), hint: Some(hint), span })
 }
 
 pub(super) fn pattern_mistake(error: PatternError) -> Mistake {

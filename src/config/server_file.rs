@@ -71,7 +71,8 @@ pub(super) fn read(
     let audit = audit(&section("audit"));
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
-    let (policy_file, policy) = policy(&section("policy"), directory, path, files, report);
+    let tag_case = upstream.as_ref().map_or(TagCase::Keep, |upstream| upstream.tag_case);
+    let (policy_file, policy) = policy(&section("policy"), directory, path, tag_case, files, report);
     Some(Config {
         listen,
         server,
@@ -130,7 +131,7 @@ fn upstream(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report
         ca_file: section.read("ca_file", words::path).map(|file| directory.join(file)),
         service: service(section, directory, files, report),
         preserve_host: section.boolean("preserve_host").unwrap_or(true),
-        tag_case: section.word("tag_case", &[("keep", TagCase::Keep), ("fold", TagCase::Fold)]).unwrap_or_default(),
+        tag_case: section.word("tag_case", &TagCase::ALL.map(|case| (case.as_str(), case))).unwrap_or(TagCase::Keep),
         connect_timeout: section.duration("connect_timeout", SHORTEST).unwrap_or(Duration::from_secs(5)),
         response_timeout: section.duration("response_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
         manifest_timeout: section.duration("manifest_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
@@ -254,7 +255,14 @@ fn log(section: &Section<'_>) -> Log {
 
 /// The policy file, and what it says. A file that cannot be read is a mistake of
 /// the key that names it.
-fn policy(section: &Section<'_>, directory: &Path, path: &Path, files: ReadFile<'_>, report: &Report) -> (PathBuf, Option<Policy>) {
+fn policy(
+    section: &Section<'_>,
+    directory: &Path,
+    path: &Path,
+    tag_case: TagCase,
+    files: ReadFile<'_>,
+    report: &Report,
+) -> (PathBuf, Option<Policy>) {
     let given = section.read("file", words::path);
     let is_mistaken = section.is_given("file") && given.is_none();
     let file = directory.join(given.unwrap_or_else(|| PathBuf::from("policy.toml")));
@@ -263,5 +271,5 @@ fn policy(section: &Section<'_>, directory: &Path, path: &Path, files: ReadFile<
     }
     let place = section.place_of("file").unwrap_or_else(|| Place::File(path.to_owned()));
     let source = files(&file, Role::Configuration, place, report);
-    (file, source.and_then(|source| policy_file::read(&Arc::new(source), report)))
+    (file, source.and_then(|source| policy_file::read(&Arc::new(source), tag_case, report)))
 }

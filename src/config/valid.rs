@@ -87,7 +87,7 @@ pub struct Upstream {
     pub service: Option<Service>,
     /// Whether the client's `Host` is passed on. Default true.
     pub preserve_host: bool,
-    /// Whether the registry keeps the case of tags. Default keep.
+    /// What the registry does with the case of tags. Default keep.
     pub tag_case: TagCase,
     /// Time to open a connection, TLS included. Default 5 s.
     pub connect_timeout: Duration,

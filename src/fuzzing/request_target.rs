@@ -1,4 +1,5 @@
-//! `METHOD target` is either refused or read the way every registry reads it.
+//! `METHOD target` is either refused or read the way every registry reads it, those that
+//! fold the case of tags among them.
 
 use std::sync::LazyLock;
 
@@ -16,16 +17,19 @@ const TAG: &str = r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$";
 
 pub fn check(input: &[u8]) {
     let Some((method, target)) = read(input) else { return };
+    for tag_case in TagCase::ALL {
+        judge(&method, &target, tag_case);
+    }
+}
+
+fn judge(method: &Method, target: &Uri, tag_case: TagCase) {
     let passthrough = ["/token".to_owned(), "/artifacts-uploads/".to_owned()];
-    let Ok(intent) = classify(&method, &target, &passthrough, TagCase::Keep) else { return };
+    let Ok(intent) = classify(method, target, &passthrough, tag_case) else { return };
 
     let rendering = rendered(&intent);
     let again: Uri = rendering.parse().expect("the rendering is a target");
-    assert_eq!(
-        classify(&method, &again, &passthrough, TagCase::Keep).ok().as_ref(),
-        Some(&intent),
-        "{rendering} is read differently"
-    );
+    let as_it_is = classify(method, &again, &passthrough, TagCase::Keep).ok();
+    assert_eq!(as_it_is.as_ref(), Some(&intent), "{rendering} is read differently");
 
     let (path, query) = rendering.split_once('?').unwrap_or((&rendering, ""));
     assert!(!path.contains(['%', '\\', ';']) && !path.contains("//"), "{rendering} is not plain");
@@ -34,12 +38,27 @@ pub fn check(input: &[u8]) {
     needs_every_encoding(query);
 
     // Whoever decodes the raw target before routing finds what was rendered.
-    assert_eq!(decoded(target.path()), path, "the raw path says something else");
-    let raw_query = pairs(target.query().unwrap_or_default());
+    assert_eq!(named(&decoded(target.path()), tag_case), path, "the raw path says something else");
+    let mut raw_query = pairs(target.query().unwrap_or_default());
     if !matches!(intent, Intent::Push(_)) {
         assert_eq!(pairs(query), raw_query, "the raw query says something else");
     }
-    names_what_the_path_names(&method, &intent, path, &raw_query);
+    for (_, tag) in raw_query.iter_mut().filter(|(name, _)| name == "tag" && tag_case == TagCase::Fold) {
+        tag.make_ascii_lowercase();
+    }
+    names_what_the_path_names(method, &intent, path, &raw_query);
+}
+
+/// The path with its tag by the name that the registry has it under.
+fn named(path: &str, tag_case: TagCase) -> String {
+    match (tag_case, path.rsplit_once("/manifests/")) {
+        (TagCase::Fold, Some((repository, last)))
+            if repository.starts_with("/v2/") && !repository.starts_with("/v2/_") && !last.contains([':', '/']) =>
+        {
+            format!("{repository}/manifests/{}", last.to_ascii_lowercase())
+        }
+        _ => path.to_owned(),
+    }
 }
 
 fn read(input: &[u8]) -> Option<(Method, Uri)> {

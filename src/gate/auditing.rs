@@ -137,13 +137,14 @@ impl Gate {
     }
 
     async fn known_tags(&self, repository: &RepositoryName, tags: &mut BTreeSet<Tag>) -> Result<(), LedgerError> {
-        tags.extend(self.ledger.records(repository).await?.into_iter().map(|(tag, _)| tag));
+        let case = self.upstream.tag_case();
+        tags.extend(self.ledger.records(repository).await?.into_iter().map(|(tag, _)| case.of(tag)));
         let mut after = None;
         loop {
             let page = self.ledger.meanings(repository, None, after.as_ref(), PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after.clone_from(&last.event.tag);
-            tags.extend(page.into_iter().filter_map(|entry| entry.event.tag));
+            tags.extend(page.into_iter().filter_map(|entry| entry.event.tag).map(|tag| case.of(tag)));
         }
     }
 

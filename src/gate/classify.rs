@@ -1,7 +1,8 @@
 //! Reads a request target: one strict grammar, one place.
 //!
 //! Registries decode and normalise in their own ways before they route, so a
-//! target that is not already in plain form is refused, never repaired.
+//! target that is not already in plain form is refused, never repaired. Where the
+//! registry folds the case of tags, every tag is folded here, and nowhere behind it.
 
 use std::borrow::Cow;
 
@@ -18,14 +19,14 @@ use crate::refusal::Refusal;
 const MOST_TAGS: usize = 32;
 
 /// Reads what `method` and `target` ask for. `passthrough` lists the paths outside
-/// `/v2/` that the operator lets through. Tags are those that the registry knows, in its
-/// `case`.
-pub fn classify(method: &Method, target: &Uri, passthrough: &[String], case: TagCase) -> Result<Intent, Refusal> {
+/// `/v2/` that the operator lets through; `tag_case` is what the registry does with the
+/// case of tags.
+pub fn classify(method: &Method, target: &Uri, passthrough: &[String], tag_case: TagCase) -> Result<Intent, Refusal> {
     if target.scheme().is_some() || target.authority().is_some() {
         return Err(Refusal::malformed("the request target must be a path".to_owned()));
     }
     let path = target.path();
-    let request = Request { method, path: Cow::Borrowed(path), case, query: Query::parse(target.query())? };
+    let request = Request { method, path: Cow::Borrowed(path), query: Query::parse(target.query())?, tag_case };
     match path.strip_prefix("/v2/") {
         Some("") => request.read(Kind::Base, None),
         Some(rest) if rest.starts_with('_') => request.extension(rest),
@@ -37,26 +38,22 @@ pub fn classify(method: &Method, target: &Uri, passthrough: &[String], case: Tag
 struct Request<'a> {
     method: &'a Method,
     path: Cow<'a, str>,
-    case: TagCase,
     query: Query,
+    tag_case: TagCase,
 }
 
 impl Request<'_> {
     /// `<name>/…`: the keywords are looked for at the end, because a repository
     /// may itself be named `manifests` or `blobs/uploads`.
-    fn repository(mut self, rest: &str) -> Result<Intent, Refusal> {
+    fn repository(self, rest: &str) -> Result<Intent, Refusal> {
         let segments: Vec<&str> = rest.split('/').collect();
         match segments.as_slice() {
             [name @ .., "manifests", reference] => {
                 let repository = repository(name)?;
-                let reference = match Reference::parse(reference).map_err(|error| reference_refusal(reference, &error))? {
-                    Reference::Tag(tag) => Reference::Tag(self.case.of(tag)),
-                    digest => digest,
-                };
-                if let (Reference::Tag(tag), TagCase::Fold) = (&reference, self.case) {
-                    self.path = Cow::Owned(format!("/v2/{repository}/manifests/{tag}"));
-                }
-                self.manifest(repository, reference)
+                let reference = Reference::parse(reference).map_err(|error| reference_refusal(reference, &error))?;
+                let reference = self.tag_case.of_reference(reference);
+                let path = Cow::Owned(format!("/v2/{repository}/manifests/{reference}"));
+                Request { path, ..self }.manifest(repository, reference)
             }
             [name @ .., "blobs", "uploads", ""] => self.allow(&[Method::POST])?.pass(Kind::Upload, Some(repository(name)?)),
             [name @ .., "blobs", "uploads", session] => {
@@ -116,7 +113,7 @@ impl Request<'_> {
     fn tags(&self) -> Result<Vec<Tag>, Refusal> {
         let mut tags: Vec<Tag> = Vec::new();
         for value in self.query.values("tag") {
-            let tag = self.case.of(Tag::parse(value).map_err(|error| reference_refusal(value, &error))?);
+            let tag = self.tag_case.of(Tag::parse(value).map_err(|error| reference_refusal(value, &error))?);
             if !tags.contains(&tag) {
                 tags.push(tag);
             }

@@ -134,6 +134,10 @@ impl Reconciler {
         if self.is_young(claim.since) || !self.gate.policy.decide(&key.repository, &key.tag).is_immutable() {
             return None;
         }
+        // From before the registry was known to fold: there it would point another tag.
+        if !self.gate.upstream.tag_case().has_name(&key.tag) {
+            return None;
+        }
         let (reason, refusal) = match self.gate.finish_open(claim).await {
             Ok(None) => return None,
             Ok(Some(record)) => {

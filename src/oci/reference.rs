@@ -36,25 +36,6 @@ pub enum Reference {
     Digest(Digest),
 }
 
-/// Whether a registry keeps the case of tags. Gitea lowers it: there `V1.4.0` and `v1.4.0`
-/// are one tag.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum TagCase {
-    #[default]
-    Keep,
-    Fold,
-}
-
-impl TagCase {
-    /// The tag as the registry knows it.
-    pub fn of(self, tag: Tag) -> Tag {
-        match self {
-            Self::Keep => tag,
-            Self::Fold => tag.folded(),
-        }
-    }
-}
-
 /// Why a text is neither a tag nor a digest.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ReferenceError {
@@ -65,19 +46,6 @@ pub enum ReferenceError {
 }
 
 impl Tag {
-    /// The tag in lower case; a tag is ASCII, so that it stays one.
-    pub fn folded(&self) -> Self {
-        Self(self.0.to_ascii_lowercase().into())
-    }
-
-    /// The tag in upper case where it has lower-case letters, else in lower case; `None`
-    /// where it has no letters.
-    pub fn in_other_case(&self) -> Option<Self> {
-        let upper = self.0.to_ascii_uppercase();
-        let other = if upper == *self.0 { self.0.to_ascii_lowercase() } else { upper };
-        (other != *self.0).then(|| Self(other.into()))
-    }
-
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let fits = match text.as_bytes() {
@@ -91,6 +59,15 @@ impl Tag {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub(super) fn has_upper_case(&self) -> bool {
+        self.0.bytes().any(|byte| byte.is_ascii_uppercase())
+    }
+
+    /// With every letter in lower case; what is so already is not copied.
+    pub(super) fn in_lower_case(self) -> Self {
+        if self.has_upper_case() { Self(Arc::from(self.0.to_ascii_lowercase())) } else { self }
     }
 }
 

@@ -142,6 +142,15 @@ impl TagPattern {
         &self.text
     }
 
+    /// Whether a tag without upper-case letters can match. True where in doubt.
+    pub fn can_match_lower_case(&self) -> bool {
+        match &self.kind {
+            Kind::Glob(glob) => !glob.has_upper_case(),
+            Kind::Semver(_) => true,
+            Kind::Regex(expression) => expression.can_match_lower_case(),
+        }
+    }
+
     /// The anchored regular expression that says the same.
     pub(super) fn expression(&self) -> String {
         match &self.kind {

@@ -21,11 +21,16 @@ impl Upstream {
     /// Lists the repositories (docker-registry's API, "Listing Repositories"; the
     /// distribution-spec has no such list), with the gate's own account where it has one.
     pub async fn catalog(&self) -> Result<Vec<RepositoryName>, UpstreamError> {
+        self.first_repositories(usize::MAX).await
+    }
+
+    /// The first of them, `most` at most.
+    pub(super) async fn first_repositories(&self, most: usize) -> Result<Vec<RepositoryName>, UpstreamError> {
         let mut headers = self.nobodys_headers();
         if let Some(service) = &self.service {
             service.sign_for_catalog(&mut headers).await?;
         }
-        let (mut names, mut query) = (Vec::new(), format!("?n={PAGE}"));
+        let (mut names, mut query) = (Vec::new(), format!("?n={}", PAGE.min(most)));
         for _ in 0..MOST_PAGES {
             let target = format!("/v2/_catalog{query}");
             let target = PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))?;
@@ -40,8 +45,11 @@ impl Upstream {
             // What is no name by the grammar cannot be asked for either.
             names.extend(page.repositories.unwrap_or_default().iter().filter_map(|name| RepositoryName::parse(name).ok()));
             match next_query(&response) {
-                Some(next) => query = next,
-                None => return Ok(names),
+                Some(next) if names.len() < most => query = next,
+                _ => {
+                    names.truncate(most);
+                    return Ok(names);
+                }
             }
         }
         Err(UpstreamError::Unusable(format!("the list of repositories has more than {MOST_PAGES} pages")))

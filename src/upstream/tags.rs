@@ -1,5 +1,7 @@
 //! The tags of a repository, every page of them.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::header::LINK;
 use http::uri::PathAndQuery;
@@ -8,7 +10,7 @@ use serde::Deserialize;
 
 use super::body::RequestBody;
 use super::{Access, Outgoing, Upstream, UpstreamError, headers, is_denied};
-use crate::oci::{RepositoryName, Tag};
+use crate::oci::{RepositoryName, Tag, TagCase};
 
 /// The most pages that are followed; a registry that sends more is broken.
 pub(super) const MOST_PAGES: usize = 10_000;
@@ -29,9 +31,21 @@ struct Page {
 }
 
 impl Upstream {
-    /// Lists tags (distribution-spec, end-8a), to decide with, following
-    /// `Link: …; rel="next"`.
+    /// Lists tags to decide with, each by the one name that pushonce has for it.
     pub async fn tags(&self, caller: &HeaderMap, repository: &RepositoryName) -> Result<Listed, UpstreamError> {
+        let listed = self.tags_as_listed(caller, repository).await?;
+        Ok(match (listed, self.tag_case()) {
+            (Listed::Tags(tags), TagCase::Fold) => {
+                let folded: BTreeSet<Tag> = tags.into_iter().map(|tag| TagCase::Fold.of(tag)).collect();
+                Listed::Tags(folded.into_iter().collect())
+            }
+            (listed, _) => listed,
+        })
+    }
+
+    /// Lists tags as the registry writes them (distribution-spec, end-8a), following
+    /// `Link: …; rel="next"`.
+    pub(super) async fn tags_as_listed(&self, caller: &HeaderMap, repository: &RepositoryName) -> Result<Listed, UpstreamError> {
         let mut tags = Vec::new();
         let mut asking = headers::for_check(caller);
         let mut service = self.service.as_ref();

@@ -38,7 +38,8 @@ pub(super) async fn log(State(admin): State<Arc<Admin>>, asked: Result<Query<Ask
         after: said(after),
         limit,
     };
-    let (filter, after, limit) = asked.read()?;
+    let (mut filter, after, limit) = asked.read()?;
+    filter.tag = filter.tag.map(|tag| admin.tag_case.of(tag));
     let page = questions::history(&*admin.ledger, &filter, after, limit).await?;
     let rows: Vec<Markup> = page.entries.iter().map(event_row).collect();
     let field = |id: &str, name: &str, value: Option<&String>, example: &str| {

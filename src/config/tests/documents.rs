@@ -20,7 +20,7 @@ fn every_example_of_the_policy_document_is_true() {
     let document = include_str!("../../../docs/POLICY.md");
     let blocks = blocks(document);
     let examples: Vec<_> = blocks.chunks(2).collect();
-    assert_eq!(examples.len(), 7);
+    assert_eq!(examples.len(), 8);
     for example in examples {
         let [("toml", rules), ("text", expected)] = example else { panic!("rules without a result: {example:?}") };
         let outcome = match parse_policy("policy.toml", rules) {

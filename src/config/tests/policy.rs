@@ -281,3 +281,49 @@ error: `rule.unreleased` says what a forward-only tag follows, and this rule is 
     assert_eq!((latest.channel, latest.unreleased), (Channel::Stable, Unreleased::Warn));
     assert_eq!(decide(&format!("sha256-{}", "a".repeat(64))).mutability, Mutability::AppendOnly);
 }
+
+#[test]
+fn a_pattern_that_no_folded_tag_matches_is_a_mistake() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let rule = |tags: &str| {
+        let text = format!("[[rule]]\nname = \"candidates\"\ntags = {tags}\nmutability = \"immutable\"\n");
+        std::fs::write(directory.path().join("policy.toml"), text).expect("written");
+    };
+    let server = directory.path().join("pushonce.toml");
+    let with = |tag_case: &str| {
+        std::fs::write(&server, format!("[upstream]\nurl = \"http://a\"\ntag_case = \"{tag_case}\"\n")).expect("written");
+        let rendered = load(&server, &[]).map(|_| ()).map_err(|mistakes| mistakes.render(false));
+        rendered.map_err(|text| text.replace(&format!("{}/", directory.path().display()), ""))
+    };
+    rule(r#"["RC-*", "beta-*"]"#);
+    let expected = r#"error: `rule.tags` has a pattern that no tag of this registry matches
+ --> policy.toml:3:10
+  |
+3 | tags = ["RC-*", "beta-*"]
+  |          ^ `upstream.tag_case` is `fold`: tags are in lower case
+  |
+  = help: write `rc-*`"#;
+    assert_eq!(with("fold"), Err(expected.to_owned()));
+    assert_eq!(with("keep"), Ok(()));
+    for mistaken in ["[\"git-?Z*\"]", "['regex:RC-[0-9]+']", "['regex:[A-Z]+']", "['regex:a(B|C)']"] {
+        rule(mistaken);
+        assert!(with("fold").expect_err(mistaken).contains("no tag of this registry matches"), "{mistaken}");
+        assert_eq!(with("keep"), Ok(()), "{mistaken}");
+    }
+    let fine = [
+        "[\"semver:x.y.z-*\", \"*\", \"rc-?\"]",
+        "['regex:(?i)RC-[0-9]+']",
+        "['regex:[A-Za-z]+']",
+        "['regex:RC|rc']",
+        "['regex:A*1']",
+    ];
+    for fine in fine {
+        rule(fine);
+        assert_eq!(with("fold"), Ok(()), "{fine}");
+    }
+    let unknown = with("folds").expect_err("no such word");
+    assert!(
+        unknown.contains("`upstream.tag_case` is none of `keep`, `fold`") && unknown.contains("did you mean `fold`?"),
+        "{unknown}"
+    );
+}

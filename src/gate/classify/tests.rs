@@ -6,10 +6,14 @@ use crate::oci::{Digest, TagCase};
 const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 fn classified(method: &str, target: &str) -> Result<Intent, Refusal> {
+    classified_by(TagCase::Keep, method, target)
+}
+
+fn classified_by(tag_case: TagCase, method: &str, target: &str) -> Result<Intent, Refusal> {
     let method: Method = method.parse().expect("a method");
     let target: Uri = target.parse().expect("a target that hyper accepts");
     let passthrough = ["/token".to_owned(), "/artifacts-uploads/".to_owned()];
-    classify(&method, &target, &passthrough, TagCase::Keep)
+    classify(&method, &target, &passthrough, tag_case)
 }
 
 fn intent(method: &str, target: &str) -> Intent {
@@ -156,4 +160,42 @@ fn odd_methods_and_queries_are_refused() {
     assert_eq!(status("DELETE", &format!("/v2/a/manifests/{DIGEST}?force=1")), 400);
     let many: String = (0..=MOST_TAGS).map(|number| format!("&tag=t{number}")).collect();
     assert_eq!(status("PUT", &format!("/v2/a/manifests/{DIGEST}?{}", &many[1..])), 414);
+}
+
+#[test]
+fn where_the_registry_folds_tags_every_tag_is_folded() {
+    let folded = |method: &str, target: &str| {
+        classified_by(TagCase::Fold, method, target).unwrap_or_else(|refusal| panic!("{method} {target}: {}", refusal.cause()))
+    };
+    for method in ["GET", "HEAD"] {
+        let Intent::Pull(pull) = folded(method, "/v2/a/manifests/V1.4.0-RC.1?ns=Registry") else { panic!("no pull") };
+        assert_eq!((pull.key, pull.target.as_str()), (key("a", "v1.4.0-rc.1"), "/v2/a/manifests/v1.4.0-rc.1?ns=Registry"));
+    }
+    let Intent::DeleteTag(delete) = folded("DELETE", "/v2/a/manifests/V1.4.0") else { panic!("no delete") };
+    assert_eq!((delete.what, delete.target.as_str()), (key("a", "v1.4.0"), "/v2/a/manifests/v1.4.0"));
+    let tags = |target: &str| match folded("PUT", target) {
+        Intent::Push(push) => push.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        other => panic!("{target}: {other:?}"),
+    };
+    assert_eq!(tags("/v2/a/manifests/V1.4.0"), ["v1.4.0"]);
+    assert_eq!(tags(&format!("/v2/a/manifests/{DIGEST}?tag=V1.4.0&tag=LATEST&tag=v1.4.0&tag=%4catest")), ["v1.4.0", "latest"]);
+    // Two names of one tag are one of those that are counted.
+    let many: String = (0..MOST_TAGS).map(|number| format!("&tag=t{number}&tag=T{number}")).collect();
+    assert_eq!(tags(&format!("/v2/a/manifests/{DIGEST}?{}", &many[1..])).len(), MOST_TAGS);
+}
+
+#[test]
+fn nothing_but_tags_is_folded() {
+    for (method, target) in [
+        ("GET", "/v2/a/tags/list?n=2&last=V1.4.0"),
+        ("PATCH", "/v2/a/blobs/uploads/0B-x?_state=AbC"),
+        ("GET", "/v2/_catalog?last=A"),
+        ("GET", "/artifacts-uploads/A/manifests/B"),
+    ] {
+        let Ok(Intent::Pass(pass)) = classified_by(TagCase::Fold, method, target) else { panic!("{method} {target}") };
+        assert_eq!(pass.target.as_str(), target);
+    }
+    // Repositories have no upper-case letters, folded or not.
+    assert!(classified_by(TagCase::Fold, "PUT", "/v2/A/manifests/1.4.0").is_err());
+    assert!(classified_by(TagCase::Fold, "PUT", "/v2/a/Manifests/1.4.0").is_err());
 }

@@ -15,6 +15,7 @@ pub(super) const LARGEST: usize = 256 << 10;
 pub(super) struct Expression {
     text: Arc<str>,
     anchored: Regex,
+    can_match_lower_case: bool,
 }
 
 impl Expression {
@@ -28,7 +29,7 @@ impl Expression {
         let tree = regex_syntax::parse(text).map_err(|error| syntax_error(&error, offset))?;
         let longest = 128;
         let shortest = tree.properties().minimum_len().unwrap_or(usize::MAX);
-        if shortest > longest || tree.properties().maximum_len() == Some(0) || !can_match_a_tag(&tree) {
+        if shortest > longest || tree.properties().maximum_len() == Some(0) || !can_match(&tree, in_tag) {
             return Err(PatternError::MatchesNoTag);
         }
         // Flags such as `(?m)` end with the group, so that the anchors stay those of
@@ -38,11 +39,16 @@ impl Expression {
             regex::Error::CompiledTooBig(_) => PatternError::RegexTooLarge,
             _ => PatternError::NotAnchorable,
         })?;
-        Ok(Self { text: Arc::from(text), anchored })
+        let in_lower_case = |byte: u8| in_tag(byte) && !byte.is_ascii_uppercase();
+        Ok(Self { text: Arc::from(text), anchored, can_match_lower_case: can_match(&tree, in_lower_case) })
     }
 
     pub(super) fn anchored(&self) -> &str {
         self.anchored.as_str()
+    }
+
+    pub(super) fn can_match_lower_case(&self) -> bool {
+        self.can_match_lower_case
     }
 
     pub(super) fn matches(&self, tag: &str) -> bool {
@@ -66,23 +72,27 @@ fn syntax_error(error: &regex_syntax::Error, offset: usize) -> PatternError {
     PatternError::Regex { message, span: range }
 }
 
-/// Whether the characters it needs can stand in a tag. True where in doubt.
-fn can_match_a_tag(tree: &Hir) -> bool {
-    let in_tag = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+fn in_tag(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
+}
+
+/// Whether the characters it needs are among those that `is_legal` takes. True where in
+/// doubt.
+fn can_match(tree: &Hir, is_legal: impl Fn(u8) -> bool + Copy) -> bool {
     match tree.kind() {
         HirKind::Empty | HirKind::Look(_) => true,
-        HirKind::Literal(literal) => literal.0.iter().all(|byte| in_tag(*byte)),
+        HirKind::Literal(literal) => literal.0.iter().all(|byte| is_legal(*byte)),
         HirKind::Class(Class::Unicode(class)) => {
             let holds = |byte: u8| class.iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte)));
-            (0..128).any(|byte| in_tag(byte) && holds(byte))
+            (0..128).any(|byte| is_legal(byte) && holds(byte))
         }
         HirKind::Class(Class::Bytes(class)) => {
             let holds = |byte: u8| class.iter().any(|range| (range.start()..=range.end()).contains(&byte));
-            (0..128).any(|byte| in_tag(byte) && holds(byte))
+            (0..128).any(|byte| is_legal(byte) && holds(byte))
         }
-        HirKind::Repetition(repetition) => repetition.min == 0 || can_match_a_tag(&repetition.sub),
-        HirKind::Capture(capture) => can_match_a_tag(&capture.sub),
-        HirKind::Concat(parts) => parts.iter().all(can_match_a_tag),
-        HirKind::Alternation(parts) => parts.iter().any(can_match_a_tag),
+        HirKind::Repetition(repetition) => repetition.min == 0 || can_match(&repetition.sub, is_legal),
+        HirKind::Capture(capture) => can_match(&capture.sub, is_legal),
+        HirKind::Concat(parts) => parts.iter().all(|part| can_match(part, is_legal)),
+        HirKind::Alternation(parts) => parts.iter().any(|part| can_match(part, is_legal)),
     }
 }

@@ -113,6 +113,10 @@ impl Glob {
         format!("^(?:{})$", parts.collect::<String>())
     }
 
+    pub(super) fn has_upper_case(&self) -> bool {
+        self.0.iter().any(|token| matches!(token, Token::Letter('A'..='Z')))
+    }
+
     /// The one name that the glob matches, if it has no wildcard.
     pub(super) fn literal(&self) -> Option<String> {
         let letter = |token: &Token| if let Token::Letter(letter) = token { Some(*letter) } else { None };

@@ -1,109 +1,184 @@
-//! Registries that fold the case of tags, as Gitea does: there `V1.4.0` is `v1.4.0`.
+//! A registry that folds the case of tags: there `V1.4.0` and `v1.4.0` are one tag.
 
-use std::process::Command;
+mod clients;
+mod finding_out;
+mod operators;
 
-use crate::harness::folding::folding;
-use crate::harness::run::{Run, run};
-use crate::harness::{Client, Image, Pushonce, Registry, Skopeo, Upstream};
-use crate::operator::ledger_commands::operate;
+use crate::harness::exchange::Exchange;
+use crate::harness::{Faults, Image, Pushonce, Registry};
 
-const RELEASES: &str = "[[rule]]\nname = \"releases\"\ntags = [\"semver:x.y.z\"]\nmutability = \"immutable\"\n";
+use super::{DELETABLE, state, store};
+
 const FOLD: &str = "upstream.tag_case = \"fold\"";
 
-fn proxy(upstream: &Upstream, setting: &str) -> Pushonce {
-    Pushonce::in_front_of(&upstream.url()).policy(RELEASES).setting(setting).start()
+/// A registry that folds, and pushonce in front of it with `tag_case` as it is set.
+struct Stage {
+    proxy: Pushonce,
+    front: Faults,
+    registry: Registry,
 }
 
-fn check(proxy: &Pushonce) -> Run {
-    operate(proxy, &["check", "--online"])
+impl Stage {
+    fn with(settings: &str) -> Self {
+        Self::with_policy(settings, crate::harness::pushonce::POLICY)
+    }
+
+    fn with_policy(settings: &str, policy: &str) -> Self {
+        let registry = Registry::start();
+        let front = Faults::folding_in_front_of(registry.address());
+        let proxy = Pushonce::in_front_of(&front.url()).policy(policy).setting(settings).start();
+        Self { proxy, front, registry }
+    }
+
+    fn push_tags(&self, image: &Image, query: &str) -> Exchange {
+        let target = format!("/v2/web/manifests/{}{query}", image.digest());
+        let draft = self.proxy.request("PUT", &target).header("Content-Type", &image.manifest.media_type);
+        draft.body(&image.manifest.bytes).send()
+    }
+
+    /// No request for a manifest that pushonce sent has an upper-case letter.
+    #[track_caller]
+    fn expect_only_folded_names(&self) {
+        let targets: Vec<String> = self.front.requests().iter().map(|request| request.target().to_owned()).collect();
+        let manifests: Vec<&String> = targets.iter().filter(|target| target.contains("/manifests/")).collect();
+        assert!(!manifests.is_empty());
+        assert!(manifests.iter().all(|target| **target == target.to_lowercase()), "{manifests:?}");
+    }
 }
 
 #[test]
-fn unless_it_is_told_the_rule_is_got_around() {
-    let registry = Registry::start();
-    let upstream = folding(&registry);
-    let proxy = proxy(&upstream, "");
+fn a_registry_that_folds_unknown_to_pushonce_lets_the_other_case_around_a_rule() {
+    let stage = Stage::with("");
     let (first, second) = (Image::random(), Image::random());
-    proxy.push("web:v1.4.0", &first).expect_created();
-    proxy.push("web:V1.4.0", &second).expect_created();
-    assert_eq!(registry.tag_digest("web:v1.4.0"), Some(second.digest()), "this is why it has to be told");
-    let run = check(&proxy);
-    assert_eq!(run.status.code(), Some(2), "{run}");
-    run.expect_said("folds the case of tags, as web:v1.4.0 shows: a push of `V1.4.0` gets around a rule for `v1.4.0`")
-        .expect_said("write `tag_case = \"fold\"` under `[upstream]`");
+    stage.proxy.push("web:v1.4.0", &first).expect_created();
+    // No rule is about `V1.4.0`, and the registry takes it for `v1.4.0`.
+    stage.proxy.push("web:V1.4.0", &second).expect_created();
+    assert_eq!(stage.registry.tags("web"), ["v1.4.0"]);
+    assert_eq!(stage.registry.tag_digest("web:v1.4.0"), Some(second.digest()), "the release was overwritten");
+    // By its own name it is still pinned; by the other it is not.
+    stage.proxy.pull("web:v1.4.0").expect_ok().expect_digest(&first.digest());
+    stage.proxy.pull("web:V1.4.0").expect_ok().expect_digest(&second.digest());
 }
 
 #[test]
-fn a_tag_is_one_in_both_cases() {
-    let registry = Registry::start();
-    let upstream = folding(&registry);
-    let proxy = proxy(&upstream, FOLD);
+fn a_release_is_pushed_once_by_whatever_name() {
+    let stage = Stage::with(FOLD);
     let (first, second) = (Image::random(), Image::random());
-    proxy.push("web:V1.4.0", &first).expect_created();
-    for tag in ["v1.4.0", "V1.4.0"] {
-        let message = proxy.push(&format!("web:{tag}"), &second).expect_refused();
+    for (name, other) in [("web:v1.4.0", "web:V1.4.0"), ("web:V2.0.0-RC.1", "web:v2.0.0-rc.1")] {
+        let folded = name.to_lowercase();
+        stage.proxy.push(name, &first).expect_created();
+        for name in [name, other] {
+            stage.proxy.push(name, &first).expect_created();
+            let message = stage.proxy.push(name, &second).expect_refused();
+            assert!(message.starts_with(&format!("tag {folded} is immutable (rule \"releases\")")), "{message}");
+        }
+        assert_eq!(stage.registry.tag_digest(&folded), Some(first.digest()));
+    }
+    assert_eq!(stage.registry.tags("web"), ["v1.4.0", "v2.0.0-rc.1"]);
+    assert_eq!(state(&stage.proxy, "web", "v1.4.0").as_deref(), Some("sealed"));
+    assert_eq!(state(&stage.proxy, "web", "V1.4.0"), None);
+    stage.expect_only_folded_names();
+}
+
+#[test]
+fn two_names_at_the_same_moment_are_pushes_of_one_tag() {
+    let stage = Stage::with(FOLD);
+    let images: Vec<Image> = (0..8).map(|_| Image::random()).collect();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let pushes = images.iter().enumerate().map(|(number, image)| {
+            let name = if number % 2 == 0 { "web:v1.4.0" } else { "web:V1.4.0" };
+            let proxy = &stage.proxy;
+            scope.spawn(move || proxy.push(name, image).status)
+        });
+        let pushes: Vec<_> = pushes.collect();
+        pushes.into_iter().map(|push| push.join().expect("an answer")).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    let winner = statuses.iter().position(|status| *status == 201).expect("one");
+    assert_eq!(stage.registry.tag_digest("web:v1.4.0"), Some(images[winner].digest()));
+}
+
+#[test]
+fn a_pull_by_either_name_is_pinned() {
+    let stage = Stage::with(FOLD);
+    let (first, second) = (Image::random(), Image::random());
+    stage.proxy.push("web:V1.4.0", &first).expect_created();
+    stage.registry.put_tag_behind_the_back("web:v1.4.0", &second);
+    for name in ["web:v1.4.0", "web:V1.4.0"] {
+        let pulled = stage.proxy.pull(name);
+        assert_eq!(pulled.expect_ok().expect_digest(&first.digest()).body, first.manifest.bytes);
+        stage.proxy.head(name).expect_ok().expect_digest(&first.digest());
+    }
+    // One that was there before is adopted by the one name.
+    stage.registry.put_tag_behind_the_back("web:v1.5.0", &second);
+    stage.proxy.pull("web:V1.5.0").expect_ok().expect_digest(&second.digest());
+    assert_eq!(state(&stage.proxy, "web", "v1.5.0").as_deref(), Some("sealed"));
+    stage.proxy.push("web:V1.5.0", &first).expect_refused();
+    stage.expect_only_folded_names();
+}
+
+#[test]
+fn a_delete_by_either_name_is_refused_or_burns_the_tag() {
+    let stage = Stage::with(FOLD);
+    let image = Image::random();
+    stage.proxy.push("web:v1.4.0", &image).expect_created();
+    for name in ["web:V1.4.0", "web:v1.4.0"] {
+        let message = stage.proxy.delete(name).expect_delete_refused();
+        assert_eq!(message, "tag web:v1.4.0 is immutable (rule \"releases\") and cannot be deleted");
+    }
+    stage.proxy.delete(&format!("web@{}", image.digest())).expect_delete_refused();
+    assert_eq!(stage.registry.tag_digest("web:v1.4.0"), Some(image.digest()));
+
+    let stage = Stage::with_policy(FOLD, DELETABLE);
+    stage.proxy.push("web:V1.4.0", &image).expect_created();
+    // This registry deletes by digest alone.
+    stage.proxy.delete(&format!("web@{}", image.digest())).expect(202);
+    for name in ["web:V1.4.0", "web:v1.4.0"] {
+        stage.proxy.pull(name).expect_not_found();
+        stage.proxy.push(name, &Image::random()).expect_refused();
+    }
+    assert_eq!(state(&stage.proxy, "web", "v1.4.0").as_deref(), Some("burnt"));
+}
+
+#[test]
+fn two_names_of_one_tag_in_one_push_count_once() {
+    let stage = Stage::with(FOLD);
+    let (first, second) = (Image::random(), Image::random());
+    store(&stage.registry, "web", &first);
+    store(&stage.registry, "web", &second);
+    let pushed = stage.push_tags(&first, "?tag=V1.4.0&tag=v1.4.0&tag=LATEST");
+    assert_eq!(pushed.expect_created().headers.all("oci-tag").collect::<Vec<_>>(), ["v1.4.0", "latest"]);
+    assert_eq!(stage.front.count("PUT", "/manifests/v1.4.0"), 1);
+    assert_eq!(stage.registry.tags("web"), ["latest", "v1.4.0"]);
+    for query in ["?tag=latest&tag=V1.4.0", "?tag=v1.4.0&tag=V1.4.0", "?tag=V1.5.0&tag=V1.4.0"] {
+        let message = stage.push_tags(&second, query).expect_refused();
         assert!(message.starts_with("tag web:v1.4.0 is immutable"), "{message}");
-        proxy.pull(&format!("web:{tag}")).expect_ok().expect_digest(&first.digest());
-        proxy.head(&format!("web:{tag}")).expect_ok();
-        proxy.delete(&format!("web:{tag}")).expect_delete_refused();
-        proxy.push(&format!("web:{tag}"), &first).expect_created();
     }
-    assert_eq!(registry.tags("web"), ["v1.4.0"]);
-    // Somebody else moves it; it is pinned all the same.
-    registry.put_tag_behind_the_back("web:v1.4.0", &second);
-    proxy.pull("web:V1.4.0").expect_ok().expect_digest(&first.digest());
-
-    let target = format!("/v2/web/manifests/{}?tag=V1.5.0&tag=v1.5.0&tag=EDGE", second.digest());
-    let draft = proxy.request("PUT", &target).header("Content-Type", &second.manifest.media_type);
-    let pushed = draft.body(&second.manifest.bytes).send();
-    assert_eq!(pushed.expect_created().headers.all("oci-tag").collect::<Vec<_>>(), ["v1.5.0", "edge"]);
-    assert_eq!(registry.tags("web"), ["edge", "v1.4.0", "v1.5.0"]);
-    let resolved = operate(&proxy, &["resolve", "web:V1.5.0"]).expect_success().stdout;
-    assert_eq!(resolved, format!("web@{}\n", second.digest()));
-    operate(&proxy, &["explain", "web:V1.5.0"]).expect_success().expect_said("web:v1.5.0 is immutable");
-    operate(&proxy, &["log", "web:EDGE"]).expect_success().expect_said("edge");
-    let page = proxy.admin().request("GET", "/api/v1/resolve?repository=web&tag=V1.5.0").send();
-    assert!(page.expect_ok().text().contains(&second.digest()));
-    check(&proxy).expect_success().expect_said("folds the case of tags, as web:");
+    assert_eq!(stage.registry.tag_digest("web:latest"), Some(first.digest()), "some of a refused push was set");
+    stage.expect_only_folded_names();
 }
 
 #[test]
-fn a_client_pushes_in_upper_case() {
+fn a_tag_that_moves_is_one_in_the_log() {
+    let stage = Stage::with(FOLD);
+    let (first, second) = (Image::random(), Image::random());
+    stage.proxy.push("web:LATEST", &first).expect_created();
+    stage.proxy.push("web:latest", &second).expect_created();
+    assert_eq!(stage.registry.tag_digest("web:latest"), Some(second.digest()));
+    let sql = "SELECT DISTINCT tag FROM events WHERE repository = 'web'";
+    let tags: String = super::ledger(&stage.proxy).query_row(sql, [], |row| row.get(0)).expect("one tag");
+    assert_eq!(tags, "latest");
+    stage.proxy.pull("web:Latest").expect_ok().expect_digest(&second.digest());
+}
+
+#[test]
+fn a_registry_that_keeps_the_case_has_two_tags() {
     let registry = Registry::start();
-    let upstream = folding(&registry);
-    let (proxy, skopeo) = (proxy(&upstream, FOLD), Skopeo::new());
-    for content in ["first", "second"] {
-        skopeo.build(content, content);
-    }
-    let name = |tag: &str| format!("{}/web:{tag}", proxy.address());
-    skopeo.push("first", &name("V1.4.0")).expect_success();
-    skopeo.push("first", &name("v1.4.0")).expect_success();
-    skopeo.push("second", &name("v1.4.0")).expect_failure().expect_said("tag web:v1.4.0 is immutable");
-    assert_eq!(skopeo.pulled_digest(&name("V1.4.0")), skopeo.pulled_digest(&name("v1.4.0")));
-}
-
-#[test]
-fn a_registry_that_keeps_the_case_is_found_out() {
-    let registry = Registry::start();
-    let plain = Pushonce::in_front_of(&registry.url()).policy(RELEASES).start();
-    check(&plain).expect_success().expect_said("could not be told: there is no tag with a letter in it");
-    plain.push("web:1.4.0", &Image::random()).expect_created();
-    plain.push("web:Latest", &Image::random()).expect_created();
-    check(&plain).expect_success().expect_said(": keeps the case of tags\n");
-    let told = Pushonce::in_front_of(&registry.url()).policy(RELEASES).setting(FOLD).start();
-    let run = check(&told);
-    assert_eq!(run.status.code(), Some(2), "{run}");
-    run.expect_said("a push of `V1.4.0` would set `v1.4.0`");
-}
-
-#[test]
-fn what_cannot_be_asked_is_said() {
-    let proxy = Pushonce::in_front_of("http://127.0.0.1:1").policy(RELEASES).unready().start();
-    let asked = check(&proxy);
-    assert_eq!(asked.status.code(), Some(1), "{asked}");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
-    command.args(["check", "--online"]).arg(proxy.directory().join("policy.toml"));
-    let run = run(command, "this package", proxy.directory());
-    assert_eq!(run.status.code(), Some(2), "{run}");
-    run.expect_said("is a policy, which names no registry");
+    let proxy = Pushonce::start(&registry);
+    let (lower, upper) = (Image::random(), Image::random());
+    proxy.push("web:v1.4.0", &lower).expect_created();
+    proxy.push("web:V1.4.0", &upper).expect_created();
+    assert_eq!(registry.tags("web"), ["V1.4.0", "v1.4.0"]);
+    proxy.pull("web:v1.4.0").expect_ok().expect_digest(&lower.digest());
+    proxy.pull("web:V1.4.0").expect_ok().expect_digest(&upper.digest());
 }

@@ -48,6 +48,8 @@ pub struct Faults {
 
 struct Shared {
     registry: String,
+    /// Whether the registry hears of every tag in lower case.
+    folds_tags: bool,
     rules: Mutex<Vec<Rule>>,
     requests: Mutex<Vec<Recorded>>,
     is_over: AtomicBool,
@@ -57,10 +59,21 @@ impl Faults {
     /// A proxy in front of the registry at `host:port`, which lets everything
     /// through at first.
     pub fn in_front_of(registry: &str) -> Self {
+        Self::start(registry, false)
+    }
+
+    /// The same, which makes the registry one that folds the case of tags: as Gitea does,
+    /// it takes a tag in the path for its lower case, whatever the method.
+    pub fn folding_in_front_of(registry: &str) -> Self {
+        Self::start(registry, true)
+    }
+
+    fn start(registry: &str, folds_tags: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("its address");
         let shared = Shared {
             registry: registry.to_owned(),
+            folds_tags,
             rules: Mutex::default(),
             requests: Mutex::default(),
             is_over: AtomicBool::new(false),
@@ -107,7 +120,7 @@ impl Faults {
         self.shared.rules.lock().expect("the rules").clear();
     }
 
-    /// The heads of all requests so far, in order of arrival.
+    /// The heads of all requests so far as they came, in order of arrival.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests.lock().expect("the record").clone()
     }
@@ -140,6 +153,9 @@ impl Shared {
         }
         let Some(mut request) = read_head(&mut reader)? else { return Ok(()) };
         self.requests.lock().expect("the record").push(request.clone());
+        if self.folds_tags {
+            request.head = with_its_tag_folded(&request.head);
+        }
         let Some(fault) = self.fault_for(&request) else { return self.pass(client, reader, &request) };
         // Read whole, so that it can go on after the client has left.
         request.body = read_body(&mut reader, &request)?;
@@ -188,6 +204,14 @@ impl Shared {
         registry.read_to_end(&mut answer)?;
         Ok(answer)
     }
+}
+
+/// The head with what stands behind `/manifests/` in lower case.
+fn with_its_tag_folded(head: &str) -> String {
+    let (line, rest) = head.split_once("\r\n").expect("a request line");
+    let Some((before, behind)) = line.split_once("/manifests/") else { return head.to_owned() };
+    let end = behind.find(['?', ' ']).unwrap_or(behind.len());
+    format!("{before}/manifests/{}{}\r\n{rest}", behind[..end].to_ascii_lowercase(), &behind[end..])
 }
 
 /// The head with `Connection: close`, and with a length where the body is known.

@@ -49,7 +49,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Claims tags as pushes do that are then cut off.
-pub(super) fn leave_open(proxy: &Pushonce, tags: impl Iterator<Item = String>) {
+pub(crate) fn leave_open(proxy: &Pushonce, tags: impl Iterator<Item = String>) {
     let ledger = SqliteLedger::beside(&ledger_of(proxy), "default").expect("the ledger");
     let (digest, now) = (Digest::of(Algorithm::Sha256, b"gone"), Timestamp::from_second(1_800_000_000).expect("a time"));
     for tag in tags {
