@@ -11,12 +11,15 @@ mod log_questions;
 pub(super) mod races;
 mod random;
 
+use std::path::Path;
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::memory::MemoryLedger;
 use super::postgres::PostgresLedger;
 use super::postgres::server::Postgres as Server;
-use super::sqlite::SqliteLedger;
+use super::sqlite::{OpenError, SqliteLedger};
 use super::{Act, Claim, Claimed, Ledger, LedgerError, OpenClaim, Origin, Record, State, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
@@ -60,8 +63,20 @@ impl Store for Sqlite {
         // A file of one registry speaks of a second on an operator's word only.
         let accept = "INSERT OR IGNORE INTO registries (name) VALUES ('theirs')";
         rusqlite::Connection::open(&file).and_then(|raw| raw.execute_batch(accept)).expect("accepted");
-        Box::new(SqliteLedger::open(&file, registry).expect("the ledger opens"))
+        Box::new(open_again(&file, registry))
     }
+}
+
+/// A process that another test starts holds every open file for a moment, and with it the
+/// lock of a ledger that was closed meanwhile.
+fn open_again(file: &Path, registry: &str) -> SqliteLedger {
+    for _ in 0..500 {
+        match SqliteLedger::open(file, registry) {
+            Err(OpenError::InUse { .. }) => std::thread::sleep(Duration::from_millis(10)),
+            opened => return opened.expect("the ledger opens"),
+        }
+    }
+    panic!("{} is in use for five seconds", file.display());
 }
 
 /// A schema of its own on the server that the tests share.
