@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::process::eventually;
+use crate::harness::pushonce::POLICY;
 use crate::harness::{Answer, Fault, Faults, Gate, Image, Pushonce, Registry, Upstream};
 use crate::webhooks::Receiver;
 
@@ -52,9 +53,12 @@ fn it_lives_without_an_upstream_and_pushes_are_undecided() {
 #[test]
 fn every_metric_is_exported_with_help() {
     let (registry, receiver) = (Registry::start(), Receiver::start());
-    let proxy =
-        Pushonce::in_front_of(&registry.url()).setting("audit.interval = \"1s\"").setting(&receiver.webhook("one", "")).start();
+    let pull = "[[pull]]\nname = \"production\"\naction = \"warn\"\n";
+    let proxy = Pushonce::in_front_of(&registry.url()).policy(&format!("{POLICY}\n{pull}"));
+    let proxy = proxy.setting("audit.interval = \"1s\"").setting(&receiver.webhook("one", "")).start();
     proxy.push("web:1.4.0", &Image::random()).expect_created();
+    registry.put_tag_behind_the_back("web:latest", &Image::random());
+    proxy.pull("web:latest").expect_ok();
     proxy.push("web:1.4.0", &Image::random()).expect_refused();
     receiver.expect(2);
     let audited = || (proxy.metric("pushonce_audit_ended_timestamp_seconds", &[]) > 0.0).then_some(());
