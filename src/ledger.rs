@@ -26,6 +26,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 pub mod tree;
+mod words;
 pub mod witness;
 
 use std::fmt;

@@ -17,6 +17,7 @@ use crate::answer::Answer;
 use crate::ledger::{LedgerError, TagKey};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, ErrorCode, error_body};
+use crate::policy::Verdict;
 use crate::upstream::UpstreamError;
 
 pub use self::immutable::{Immutable, Meaning, day};
@@ -95,6 +96,15 @@ impl Refusal {
             return Self::Relayed(response);
         }
         Self::Undecided(format!("the registry answered a write with {}", response.status()))
+    }
+
+    /// The tag, and its verdict, of a push that a rule refused.
+    pub fn refused_push(&self) -> Option<(&TagKey, &Verdict)> {
+        match self {
+            Self::Immutable(refused) => Some((&refused.key, &refused.verdict)),
+            Self::Move(refused) => Some((&refused.key, &refused.verdict)),
+            _ => None,
+        }
     }
 
     /// A row that others change while a request is about to.

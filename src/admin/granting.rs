@@ -45,10 +45,8 @@ async fn grant(
     let allows = Allows::parse(&allow).ok_or_else(|| Refused::mistaken(format!("`allow` is push or delete, not `{allow}`")))?;
     let mistaken = |cause| Refused::mistaken(format!("`for` is a time such as 15m or 2h, not `{time}`: {cause}"));
     let time: SignedDuration = time.parse().map_err(mistaken)?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(Refused::mistaken("`reason` is one line that says why, such as \"a key leaked\""));
-    }
+    let missing = || Refused::mistaken("`reason` is one line that says why, such as \"a key leaked\"");
+    let reason = by_hand::reason(&reason).ok_or_else(missing)?;
     let hand = Hand { who: &who, reason, now: SystemClock.now() };
     let granted = by_hand::grant(&*admin.ledger, &key, allows, time, hand).await?;
     tracing::info!(tag = %key, %allows, until = %granted.until, who, "an exception was granted");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::cli::Ended;
 use crate::config::valid::Config;
+use crate::ledger::decision::by_hand;
 use crate::ledger::{self, Engine, Ledger};
 
 /// The ledger of a configuration, beside the proxy that may be running with it.
@@ -31,11 +32,8 @@ pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Ended>>) -> Re
 
 /// One line that says why, for the acts of the ledger.
 pub(super) fn reason(text: &str) -> Result<&str, Ended> {
-    let reason = text.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(Ended::Mistaken("--reason needs one line that says why, such as \"the build is gone\"".to_owned()));
-    }
-    Ok(reason)
+    let missing = || Ended::Mistaken("--reason needs one line that says why, such as \"the build is gone\"".to_owned());
+    by_hand::reason(text).ok_or_else(missing)
 }
 
 /// Who runs this program, as the operating system knows them. Whoever became root by

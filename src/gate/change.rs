@@ -57,8 +57,7 @@ impl Gate {
             }
             self.abandon(begun.change).await;
             if begun.others.iter().any(|other| self.runs_no_more(other)) {
-                let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
-                self.look_again(caller, key, version, None, &begun.others).await?;
+                self.look_now(caller, key, None, &begun.others).await?;
             }
             sleep(pause).await;
             pause *= 2;
@@ -92,10 +91,7 @@ impl Gate {
             Ok(no) if is_definite_rejection(no) => self.metrics.ledger("abandon", self.ledger.abandon(change)).await,
             _ => Ok(()),
         };
-        if let Err(cause) = ended {
-            let request = &caller.request_id;
-            tracing::warn!(request, tag = %key, %cause, "the end of a change could not be written down; it is read from the registry later");
-        }
+        tell_if_not_ended(caller, &key, ended);
     }
 
     async fn complete(
@@ -118,7 +114,7 @@ impl Gate {
 
     /// Changes of one tag ran at once, and only the registry knows which came last.
     /// Looks, and ends `own`, and those of `others` that nobody can come back to.
-    pub(super) async fn look_again(
+    async fn look_again(
         &self,
         caller: &Caller,
         key: &TagKey,
@@ -151,19 +147,31 @@ impl Gate {
     /// so that a look tells, and the next push of the tag need not wait for it.
     pub(super) async fn see_what_became_of(&self, caller: &Caller, own: OpenChange) {
         let key = own.key.clone();
-        let looked = match self.metrics.ledger("version", self.ledger.version(&key)).await {
-            Ok(version) => self.look_again(caller, &key, version, Some(own), &[]).await,
-            Err(cause) => Err(cause),
-        };
-        if let Err(cause) = looked {
-            let request = &caller.request_id;
-            tracing::warn!(request, tag = %key, %cause, "the end of a change could not be written down; it is read from the registry later");
-        }
+        tell_if_not_ended(caller, &key, self.look_now(caller, &key, Some(own), &[]).await);
+    }
+
+    /// Looks at the registry as [`Gate::look_again`] does, by what the ledger says now.
+    pub(super) async fn look_now(
+        &self,
+        caller: &Caller,
+        key: &TagKey,
+        own: Option<OpenChange>,
+        others: &[OpenChange],
+    ) -> Result<(), LedgerError> {
+        let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
+        self.look_again(caller, key, version, own, others).await
     }
 
     /// Ends a change that nobody came back to, by what the registry shows.
     pub(super) async fn settle_change(&self, caller: &Caller, change: &OpenChange, look: &Look) -> Result<bool, LedgerError> {
         let note = self.note(caller, &change.key, None);
         self.metrics.ledger("settle", self.ledger.settle(change, look, &note)).await
+    }
+}
+
+fn tell_if_not_ended(caller: &Caller, key: &TagKey, ended: Result<(), LedgerError>) {
+    if let Err(cause) = ended {
+        let request = &caller.request_id;
+        tracing::warn!(request, tag = %key, %cause, "the end of a change could not be written down; it is read from the registry later");
     }
 }

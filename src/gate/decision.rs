@@ -107,15 +107,11 @@ impl Decision {
     /// Takes over what a refusal knows better.
     pub fn refused(&mut self, refusal: &Refusal, metrics: &Metrics) {
         self.verdict = refusal.verdict();
+        if let Some((key, verdict)) = refusal.refused_push() {
+            self.about_tag(key, verdict);
+            metrics.refusal(&verdict.rule, "enforce");
+        }
         match refusal {
-            Refusal::Immutable(refused) => {
-                self.about_tag(&refused.key, &refused.verdict);
-                metrics.refusal(&refused.verdict.rule, "enforce");
-            }
-            Refusal::Move(refused) => {
-                self.about_tag(&refused.key, &refused.verdict);
-                metrics.refusal(&refused.verdict.rule, "enforce");
-            }
             Refusal::Delete { rule, .. } => {
                 self.rule = Some(Arc::clone(rule));
                 metrics.refusal(rule, "enforce");
@@ -129,10 +125,9 @@ impl Decision {
     /// The events of a request that a rule refused, one for each tag; none where it was
     /// refused for anything else.
     pub fn refusals(&self, refusal: &Refusal, note: Note, of: impl Fn(Action, Outcome, &Note) -> Event) -> Vec<Event> {
-        let (action, rule) = match refusal {
-            Refusal::Immutable(refused) => (Action::Push, &refused.verdict.rule),
-            Refusal::Move(refused) => (Action::Push, &refused.verdict.rule),
-            Refusal::Delete { rule, .. } => (Action::Delete, rule),
+        let (action, rule) = match (refusal.refused_push(), refusal) {
+            (Some((_, verdict)), _) => (Action::Push, &verdict.rule),
+            (None, Refusal::Delete { rule, .. }) => (Action::Delete, rule),
             _ => return Vec::new(),
         };
         let who = note.who.filter(|_| self.accepted);

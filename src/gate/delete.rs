@@ -77,10 +77,7 @@ impl Gate {
             // Burnt already: the registry answers for itself.
             Some(_) => self.forward_delete(caller, &delete).await,
             // Not there, or hidden from who may delete: nobody has seen what would go.
-            None => Err(match self.upstream.refuses_deletes(&caller.headers, &key.repository).await? {
-                Some(no) => Refusal::Relayed(no),
-                None => Refusal::ManifestUnknown(key.clone()),
-            }),
+            None => Err(self.or_no_delete(caller, &key.repository, Refusal::ManifestUnknown(key.clone())).await),
         }
     }
 
@@ -198,9 +195,14 @@ impl Gate {
     /// A look that was denied, or the registry's own no to deletes. Whoever may not
     /// delete gets the same no whatever the ledger knows, and so learns nothing of it.
     async fn unless_no_delete(&self, caller: &Caller, repository: &RepositoryName, refusal: Refusal) -> Refusal {
-        if !matches!(refusal, Refusal::Relayed(_)) {
-            return refusal;
+        match refusal {
+            Refusal::Relayed(_) => self.or_no_delete(caller, repository, refusal).await,
+            other => other,
         }
+    }
+
+    /// The registry's own no to deletes, or else `refusal`.
+    pub(super) async fn or_no_delete(&self, caller: &Caller, repository: &RepositoryName, refusal: Refusal) -> Refusal {
         match self.upstream.refuses_deletes(&caller.headers, repository).await {
             Ok(Some(no)) => Refusal::Relayed(no),
             Ok(None) => refusal,

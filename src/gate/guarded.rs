@@ -82,7 +82,7 @@ impl Gate {
             Ok(Some(motion)) => Ok(Announced { judged, change: begun.change, motion, turn }),
             Ok(None) => {
                 self.abandon(begun.change).await;
-                Err(self.unless_hidden(caller, refusal, begun.before.as_ref(), brought.content, decision).await)
+                Err(self.unless_hidden(caller, refusal, meant(begun.before.as_ref()), brought.content, decision).await)
             }
             Err(cause) => {
                 self.abandon(begun.change).await;
@@ -122,7 +122,6 @@ impl Gate {
         decision: &mut Decision,
     ) -> Result<Motion, Refusal> {
         let Judged { key, verdict, .. } = judged;
-        let known = begun.before.as_ref().and_then(|entry| entry.event.digest.clone());
         let refused = |why| Refusal::Move(Box::new(Unmoved { key: key.clone(), verdict: verdict.clone(), why: Some(why) }));
         match verdict.mutability {
             Mutability::AppendOnly => {
@@ -136,8 +135,8 @@ impl Gate {
                 policy::append(&old, &entries(brought.content)?).map_err(|lost| refused(Why::Lost(lost)))
             }
             _ => {
-                let means = match known {
-                    Some(digest) => Some(digest),
+                let means = match meant(begun.before.as_ref()) {
+                    Some(digest) => Some(digest.clone()),
                     None => self.standing(caller, key, brought.content, decision).await?,
                 };
                 let followed = self.followed(key, begun.followed.as_ref(), means.as_ref()).await?;
@@ -242,14 +241,12 @@ impl Gate {
         &self,
         caller: &Caller,
         refusal: Refusal,
-        before: Option<&Entry>,
+        means: Option<&Digest>,
         content: &Content,
         decision: &mut Decision,
     ) -> Refusal {
         let Refusal::Move(mut unmoved) = refusal else { return refusal };
-        let means = before.and_then(|entry| entry.event.digest.as_ref());
-        let asked = means.unwrap_or(&content.digest).clone();
-        match self.told(caller, &unmoved.key.repository, &asked, content, decision).await {
+        match self.told(caller, &unmoved.key.repository, means.unwrap_or(&content.digest), content, decision).await {
             Ok(Shown::Yes) => {}
             Ok(Shown::Absent | Shown::Hidden) => unmoved.why = None,
             Err(refusal) => return refusal,
@@ -266,6 +263,11 @@ const LATELY: usize = 50;
 
 /// The most times that are looked through for the releases of a digest.
 const MOST: usize = 10_000;
+
+/// What the log said of a tag when its change began.
+pub(super) fn meant(before: Option<&Entry>) -> Option<&Digest> {
+    before?.event.digest.as_ref()
+}
 
 fn entries(content: &Content) -> Result<Vec<String>, Refusal> {
     manifest::entries(&content.bytes).map_err(Refusal::Manifest)

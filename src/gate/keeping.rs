@@ -34,13 +34,7 @@ impl Gate {
                 let (rule, mutability) = (verdict.rule.clone(), verdict.mutability);
                 Refusal::Delete { message: format!("tag {key} is {mutability} (rule \"{rule}\") and cannot be deleted"), rule }
             }
-            Err(refusal @ Refusal::ManifestUnknown(_)) => {
-                match self.upstream.refuses_deletes(&caller.headers, &key.repository).await {
-                    Ok(Some(no)) => Refusal::Relayed(no),
-                    Ok(None) => refusal,
-                    Err(cause) => cause.into(),
-                }
-            }
+            Err(refusal @ Refusal::ManifestUnknown(_)) => self.or_no_delete(caller, &key.repository, refusal).await,
             Err(refusal) => refusal,
         }
     }

@@ -4,17 +4,15 @@
 //! lifted. Either may be done by another replica, so the memory answers in place of
 //! the ledger only where no delete is allowed, and a tag that the registry is seen
 //! to point elsewhere is forgotten, and all of them where an operator decided something.
-//! While the ledger gives no answer it is all
-//! there is. A claim always goes to the ledger.
+//! While the ledger gives no answer it is all there is. A claim always goes to the ledger.
 
 use jiff::Timestamp;
 use moka::sync::Cache;
 
 use super::Gate;
+use super::settling::may_settle;
 use crate::ledger::{LedgerError, Record, State, TagKey};
 use crate::policy::{Delete, Verdict};
-
-use super::settling::may_settle;
 
 /// How many tags are remembered; those that were not asked for lately go first.
 const MOST: u64 = 100_000;

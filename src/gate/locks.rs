@@ -44,12 +44,11 @@ impl<K: Clone + Eq + Hash> Keyed<K> {
 pub struct Turns(Keyed<TagKey>);
 
 /// The turn of a push; it ends when this is dropped.
-#[derive(Debug)]
-pub struct Turn(#[allow(dead_code, reason = "it is held, not read")] OwnedRwLockWriteGuard<()>);
+pub type Turn = OwnedRwLockWriteGuard<()>;
 
 impl Turns {
     pub async fn wait(&self, key: &TagKey) -> Turn {
-        Turn(self.0.of(key).write_owned().await)
+        self.0.of(key).write_owned().await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::decision::Decision;
-use super::guarded::{Announced, Brought, unreleased_warning};
+use super::guarded::{Announced, Brought, meant, unreleased_warning};
 use super::push::Judged;
 use super::{Gate, warn};
 use crate::answer::Answer;
@@ -134,7 +134,7 @@ impl Gate {
             Ok(motion) => return (None, followed(&motion)),
             Err(refusal) => refusal,
         };
-        match self.unless_hidden(caller, refusal, begun.before.as_ref(), brought.content, decision).await {
+        match self.unless_hidden(caller, refusal, meant(begun.before.as_ref()), brought.content, decision).await {
             Refusal::Move(unmoved) => (Some(unmoved.warning()), as_it_was),
             other => {
                 let cause = other.cause();

@@ -6,7 +6,6 @@
 //! others are stored by their digests alone, and the index that lists the first one takes
 //! the tag: once, since no index is followed by another.
 
-use http::header::USER_AGENT;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Gate;
@@ -70,15 +69,14 @@ impl Gate {
     async fn is_same_pusher(&self, caller: &Caller, key: &TagKey, record: &Record) -> Result<bool, Refusal> {
         let entry = self.metrics.ledger("meaning", self.ledger.meaning(key, None)).await?;
         let Some(event) = entry.map(|entry| entry.event) else { return Ok(false) };
-        let client = caller.headers.get(USER_AGENT).is_some();
-        let Note { who, client: agent, .. } = self.note_of(caller, None);
+        let Note { who, client, .. } = self.note_of(caller, None);
         let is_platform = event.media_type.as_deref().is_some_and(is_image_manifest);
         Ok(event.outcome == Outcome::Pushed
             && event.digest.as_ref() == Some(&record.digest)
             && is_platform
             && event.who == who
-            && client
-            && event.client == agent)
+            && client.is_some()
+            && event.client == client)
     }
 
     /// Lets a sealed tag mean other bytes, which are stored by their digest already. Where

@@ -71,8 +71,7 @@ impl Gate {
             self.end(caller, change, None, &deleted, Outcome::Deleted, &Followed::default()).await;
         }
         for key in self.moving_tags_on(repository, digest).await?.iter().filter(|key| !tags.contains(key)) {
-            let version = self.metrics.ledger("version", self.ledger.version(key)).await?;
-            self.look_again(caller, key, version, None, &[]).await?;
+            self.look_now(caller, key, None, &[]).await?;
         }
         let deleted = deleted?;
         for key in tags.iter().filter(|_| deleted.status().is_success()) {

@@ -11,6 +11,7 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::words::words;
 use super::{Act, LedgerError, Note, Record, TagKey};
 use crate::clock::AttemptId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -30,28 +31,6 @@ pub enum YankedPulls {
     Serve,
     /// 404.
     Refuse,
-}
-
-macro_rules! words {
-    ($kind:ident { $($variant:ident => $word:literal),* }) => {
-        impl $kind {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == word)
-            }
-        }
-
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
 }
 
 words!(Allows { Push => "push", Delete => "delete" });

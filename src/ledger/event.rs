@@ -4,12 +4,11 @@
 //! also the leaf of the log's tree ([`super::tree`]): whoever exports the log can
 //! compute the tree again.
 
-use std::fmt;
-
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::TagKey;
+use super::words::words;
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// What was done, or tried.
@@ -59,28 +58,6 @@ pub enum Outcome {
     Repaired,
     /// An operator's act, in `detail`.
     Acted,
-}
-
-macro_rules! words {
-    ($kind:ident { $($variant:ident => $word:literal),* $(,)? }) => {
-        impl $kind {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == word)
-            }
-        }
-
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
 }
 
 words!(Action { Push => "push", Delete => "delete", Adopt => "adopt", Look => "look", Act => "act" });

@@ -6,6 +6,7 @@ use regex::Regex;
 use thiserror::Error;
 
 use super::pattern::is_referrers_tag;
+use super::verdict::words;
 use super::{Policy, RepositoryPattern, Rule};
 use crate::oci::{RepositoryName, Tag};
 
@@ -19,18 +20,7 @@ pub enum PullAction {
     Refuse,
 }
 
-impl PullAction {
-    pub const ALL: &[Self] = &[Self::Allow, Self::Warn, Self::Refuse];
-
-    /// The word of the policy file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Warn => "warn",
-            Self::Refuse => "refuse",
-        }
-    }
-}
+words!(PullAction { Allow = "allow", Warn = "warn", Refuse = "refuse" });
 
 /// A glob over the names of hosts or users: `*` is any run of characters, `?` is one.
 #[derive(Clone, Debug)]

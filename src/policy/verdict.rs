@@ -1,6 +1,5 @@
 //! What a rule says about a tag.
 
-use std::fmt;
 use std::sync::Arc;
 
 /// How a tag may change after its first push (the word is Amazon ECR's).
@@ -158,13 +157,15 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+pub(super) use words;
+
 words!(Mutability { Immutable = "immutable", ForwardOnly = "forward-only", AppendOnly = "append-only", Mutable = "mutable" });
 words!(Enforcement { Enforce = "enforce", Audit = "audit" });
 words!(Delete { Deny = "deny", Allow = "allow" });

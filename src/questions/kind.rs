@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 
-use semver::Version;
 use serde::Serialize;
 
 use crate::oci::Tag;
+use crate::policy::Release;
 
 /// The prefixes of tags that name a commit.
 const COMMITS: [&str; 2] = ["git-", "sha-"];
@@ -30,7 +30,7 @@ impl Kind {
             .iter()
             .filter_map(|prefix| tag.as_str().strip_prefix(prefix))
             .any(|hash| hash.len() >= SHORTEST && hash.bytes().all(|letter| letter.is_ascii_hexdigit()));
-        match version(tag) {
+        match Release::of(tag) {
             Some(_) => Self::Release,
             None if is_commit => Self::Commit,
             None => Self::Other,
@@ -38,12 +38,7 @@ impl Kind {
     }
 }
 
-/// The version that a tag names; a leading `v` is not part of it.
-pub fn version(tag: &Tag) -> Option<Version> {
-    Version::parse(tag.as_str().strip_prefix('v').unwrap_or(tag.as_str())).ok()
-}
-
 /// For sorting releases, the newest version first.
-pub fn newest_first(tag: &Tag) -> Reverse<(Option<Version>, Tag)> {
-    Reverse((version(tag), tag.clone()))
+pub fn newest_first(tag: &Tag) -> Reverse<(Option<Release>, Tag)> {
+    Reverse((Release::of(tag), tag.clone()))
 }

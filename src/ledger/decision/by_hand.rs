@@ -9,6 +9,12 @@ use crate::ledger::{Ledger, LedgerError, State, TagKey};
 /// The longest that an exception may be open.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
+/// One line that says why, without the space around it; `None` where there is none.
+pub fn reason(text: &str) -> Option<&str> {
+    let reason = text.trim();
+    (!reason.is_empty() && !reason.chars().any(char::is_control)).then_some(reason)
+}
+
 /// Who decides, why and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Hand<'a> {
