@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench-ledger bench-log bench-adopt demo fuzz lint lint-format build clean
+.PHONY: help test soak bench bench-ledger bench-log bench-adopt demo fuzz lint lint-format build clean
 
 CARGO ?= cargo
 
@@ -21,6 +21,11 @@ soak: ## the long runs: every state of the model, and ten thousand simulated see
 	SOAK=1 $(CARGO) test --locked --test model everything_at_once -- --nocapture
 	SIMULATION_SEEDS=$(or $(SEEDS),10000) $(CARGO) test --locked --lib simulation -- --nocapture
 	REPLICAS_SEEDS=$(or $(RUNS),100) $(CARGO) test --locked --test it replicas -- --nocapture
+
+bench: ## pushonce beside nginx, haproxy and Envoy, into docs/PERFORMANCE.md (as root), or: make bench ROUNDS=1 ROWS="blob GET"
+	scripts/install-deps.sh bench
+	$(CARGO) build --locked --release
+	ROUNDS=$(ROUNDS) ROWS="$(ROWS)" TAGS=$(TAGS) $(CARGO) bench --locked --bench peers
 
 bench-ledger: ## how much the ledger does in a second, and with ten million tags, or: make bench-ledger TAGS=100000
 	scripts/install-deps.sh test

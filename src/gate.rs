@@ -244,8 +244,7 @@ impl Gate {
         let _place = self.upload_place(&pass)?;
         let is_read = pass.method.is_safe();
         let body = if is_read { RequestBody::empty() } else { RequestBody::client(body, self.limits.body_idle.clone()) };
-        let headers = caller.headers.clone();
-        let outgoing = Outgoing { method: pass.method, target: pass.target, headers, body, repeatable: is_read };
+        let outgoing = Outgoing { method: pass.method, target: pass.target, headers: &caller.headers, body, repeatable: is_read };
         Ok(self.upstream.forward(outgoing).await?.map(Into::into))
     }
 

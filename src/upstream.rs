@@ -18,6 +18,7 @@ mod tags;
 pub(crate) mod token;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,8 +28,7 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::client::conn::{TrySendError, http1};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::TrySendError;
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
@@ -82,11 +82,11 @@ pub enum UpstreamError {
 }
 
 /// A request to the registry.
-pub struct Outgoing {
+pub struct Outgoing<'a> {
     pub method: Method,
     /// The rendering of the parse, without the registry's path prefix.
     pub target: PathAndQuery,
-    pub headers: HeaderMap,
+    pub headers: &'a HeaderMap,
     pub body: RequestBody,
     /// Whether the request may be sent again when a kept connection broke before
     /// the answer began (RFC 9110, section 9.2.2).
@@ -155,21 +155,21 @@ impl Upstream {
     }
 
     /// Sends a request and returns the answer as soon as its head is there.
-    pub async fn forward(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {
+    pub async fn forward(&self, outgoing: Outgoing<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
         let method = outgoing.method.clone();
-        let hosts = [HOST, headers::X_FORWARDED_HOST].map(|name| outgoing.headers.get(name).cloned());
+        let hosts = [HOST, headers::X_FORWARDED_HOST].map(|name| outgoing.headers.get(name));
         let started = Instant::now();
         let result = self.exchange(outgoing).await;
         self.metrics.upstream(method.as_str(), result.is_ok(), started.elapsed());
         result.map(|mut response| {
             headers::remove_hop_by_hop(response.headers_mut());
-            location::rewrite(response.headers_mut(), &self.addresses(hosts.each_ref().map(Option::as_ref)));
+            location::rewrite(response.headers_mut(), &self.addresses(hosts));
             response
         })
     }
 
     /// Sends a request and reads the whole answer, within the manifest timeout.
-    pub async fn forward_whole(&self, outgoing: Outgoing) -> Result<Response<Bytes>, UpstreamError> {
+    pub async fn forward_whole(&self, outgoing: Outgoing<'_>) -> Result<Response<Bytes>, UpstreamError> {
         let limit = self.config.manifest_timeout;
         let whole = async { gather(self.forward(outgoing).await?).await };
         timeout(limit, whole).await.unwrap_or(Err(UpstreamError::Unfinished(limit)))
@@ -179,15 +179,12 @@ impl Upstream {
         Addresses { upstream: &self.config.authority, scheme: &self.config.scheme, hosts, prefix: &self.config.prefix }
     }
 
-    async fn exchange(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, UpstreamError> {
+    async fn exchange(&self, outgoing: Outgoing<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
         let Outgoing { method, target, headers, body, repeatable } = outgoing;
-        let target = format!("{}{target}", self.config.prefix);
-        let target: PathAndQuery =
-            target.parse().map_err(|_| UpstreamError::Target(target.split('?').next().unwrap_or_default().to_owned()))?;
+        let target = self.below_prefix(target)?;
         let progress = body.progress();
-        let mut spare =
-            repeatable.then(|| body.repeat()).flatten().map(|body| (method.clone(), target.clone(), headers.clone(), body));
-        let mut request = assemble(method, target, headers, body);
+        let mut spare = repeatable.then(|| body.repeat()).flatten();
+        let mut request = assemble(&method, &target, headers, body);
         let mut was_sent = false;
 
         // Kept connections first. One that the registry has closed meanwhile gives
@@ -197,8 +194,8 @@ impl Upstream {
                 Ok(response) => return Ok(self.hand_over(response, lease)),
                 Err(Failure { unsent: Some(unsent), .. }) => request = *unsent,
                 Err(Failure { error: error @ UpstreamError::Broken(_), .. }) => match spare.take() {
-                    Some((method, target, headers, body)) => {
-                        request = assemble(method, target, headers, body);
+                    Some(body) => {
+                        request = assemble(&method, &target, headers, body);
                         was_sent = true;
                         break;
                     }
@@ -207,7 +204,7 @@ impl Upstream {
                 Err(Failure { error, .. }) => return Err(error),
             }
         }
-        let mut lease = self.open().await?;
+        let mut lease = Box::pin(self.open()).await?;
         let mut response = self.send(&mut lease, request, progress.as_ref()).await.map_err(|failure| failure.error)?;
         if was_sent {
             response.extensions_mut().insert(SentTwice);
@@ -215,13 +212,18 @@ impl Upstream {
         Ok(self.hand_over(response, lease))
     }
 
+    /// The target as the registry knows it.
+    fn below_prefix(&self, target: PathAndQuery) -> Result<PathAndQuery, UpstreamError> {
+        if self.config.prefix.is_empty() {
+            return Ok(target);
+        }
+        let target = format!("{}{target}", self.config.prefix);
+        target.parse().map_err(|_| UpstreamError::Target(target.split('?').next().unwrap_or_default().to_owned()))
+    }
+
     async fn open(&self) -> Result<Lease, UpstreamError> {
         let stream = self.connector.connect().await?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|cause| UpstreamError::Broken(cause.to_string()))?;
-        // How a connection ends is seen by the request on it; there is nobody else to tell.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(self.pool.lease(sender))
+        self.pool.open(stream).await.map_err(|cause| UpstreamError::Broken(cause.to_string()))
     }
 
     /// Waits for the head of the answer. While a client's body still moves, the
@@ -233,14 +235,19 @@ impl Upstream {
         progress: Option<&Progress>,
     ) -> Result<Response<hyper::body::Incoming>, Failure> {
         let limit = self.config.response_timeout;
-        let answer = lease.connection().try_send_request(request);
+        let answer = lease.sender().try_send_request(request);
         tokio::pin!(answer);
+        let driven = poll_fn(|cx| {
+            lease.drive(cx);
+            answer.as_mut().poll(cx)
+        });
+        tokio::pin!(driven);
         loop {
             let moved = progress.map(Progress::count);
             tokio::select! {
                 // An answer that is there counts, be it at the last moment.
                 biased;
-                answer = &mut answer => return answer.map_err(Failure::from),
+                answer = &mut driven => return answer.map_err(Failure::from),
                 () = sleep(limit) => {
                     if moved == progress.map(Progress::count) {
                         return Err(Failure { error: UpstreamError::NoAnswer(limit), unsent: None });
@@ -256,7 +263,7 @@ impl Upstream {
 }
 
 /// Shows no header and no query, since any could be a credential.
-impl fmt::Debug for Outgoing {
+impl fmt::Debug for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing").field("method", &self.method).field("path", &self.target.path()).finish_non_exhaustive()
     }
@@ -278,11 +285,11 @@ impl From<TrySendError<Request<RequestBody>>> for Failure {
     }
 }
 
-fn assemble(method: Method, target: PathAndQuery, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {
+fn assemble(method: &Method, target: &PathAndQuery, headers: &HeaderMap, body: RequestBody) -> Request<RequestBody> {
     let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = target.into();
-    *request.headers_mut() = headers;
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = target.clone().into();
+    *request.headers_mut() = headers.clone();
     request
 }
 

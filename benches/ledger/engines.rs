@@ -10,12 +10,11 @@ use futures_util::SinkExt as _;
 use pushonce::ledger::Ledger;
 use pushonce::ledger::postgres::{Address, PostgresLedger, Settings};
 use pushonce::ledger::sqlite::SqliteLedger;
-use rusqlite::{Connection, params};
 use tokio::runtime::Runtime;
 
 use super::server::Postgres;
 
-use super::fill::{digest, repository, tag};
+use super::fill::{self, digest, repository, tag};
 
 /// A ledger, and what must live as long.
 pub struct Engine {
@@ -34,24 +33,10 @@ fn sqlite(_runtime: &Runtime, tags: u64) -> Engine {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("ledger.db");
     drop(SqliteLedger::open(&file, "default").expect("a new ledger"));
-    fill_sqlite(&file, tags);
+    fill::sqlite(&file, tags);
     let bytes = file.metadata().expect("the ledger's file").len();
     let ledger = SqliteLedger::open(&file, "default").expect("a filled ledger");
     Engine { name: "SQLite", ledger: Arc::new(ledger), bytes, _place: Box::new(directory) }
-}
-
-fn fill_sqlite(file: &std::path::Path, tags: u64) {
-    let mut connection = Connection::open(file).expect("the ledger's file");
-    let transaction = connection.transaction().expect("a transaction");
-    {
-        let sql = "INSERT INTO tags (registry, repository, tag, digest, state, origin, claimed_at, changed_at) \
-                   VALUES ('default', ?1, ?2, ?3, 'sealed', 'pushed', 0, 0)";
-        let mut insert = transaction.prepare(sql).expect("a statement");
-        for number in 0..tags {
-            insert.execute(params![repository(number), tag(number), digest(number).as_str()]).expect("a row");
-        }
-    }
-    transaction.commit().expect("the rows");
 }
 
 fn postgres(runtime: &Runtime, tags: u64) -> Engine {

@@ -317,7 +317,7 @@ impl Gate {
     }
 
     pub(super) async fn delete_upstream<T>(&self, caller: &Caller, delete: &Delete<T>) -> Result<Response<Bytes>, UpstreamError> {
-        let (target, headers) = (delete.target.clone(), caller.headers.clone());
+        let (target, headers) = (delete.target.clone(), &caller.headers);
         let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: false };
         failpoint!("gate-deleting");
         let response = self.upstream.forward_whole(outgoing).await?;

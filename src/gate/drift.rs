@@ -32,7 +32,9 @@ impl DriftWatch {
 
     /// Whether the tag is due for a comparison, which counts as made from now on.
     fn is_due(&self, key: &TagKey) -> bool {
-        self.compared.as_ref().is_some_and(|compared| compared.entry_by_ref(key).or_insert(()).is_fresh())
+        let is_fresh = |compared: &Cache<TagKey, ()>| compared.entry_by_ref(key).or_insert(()).is_fresh();
+        // Mostly it is not, and a look takes no lock.
+        self.compared.as_ref().is_some_and(|compared| !compared.contains_key(key) && is_fresh(compared))
     }
 
     /// What a client that pulls the tag is told.

@@ -39,7 +39,7 @@ impl Gate {
                 Ok(answer)
             }
             // The tag is asked for once: a second answer could be the manifest after all.
-            PullAction::Refuse => match self.pointer(caller, &pull.key, Trust::Client).await? {
+            PullAction::Refuse => match Box::pin(self.pointer(caller, &pull.key, Trust::Client)).await? {
                 Some(digest) => {
                     decision.accepted();
                     decision.digest(&digest);

@@ -31,17 +31,17 @@ impl Gate {
         }
         let record = match self.record(&pull.key, &verdict).await {
             Ok(Some(record)) => record,
-            Ok(None) => match self.adopt_on_sight(caller, &pull).await? {
+            Ok(None) => match Box::pin(self.adopt_on_sight(caller, &pull)).await? {
                 Some(record) => record,
                 None => return Err(Refusal::ManifestUnknown(pull.key)),
             },
-            Err(cause) => return self.pull_without_ledger(caller, pull, cause.into(), decision).await,
+            Err(cause) => return Box::pin(self.pull_without_ledger(caller, pull, cause.into(), decision)).await,
         };
         match record.state {
-            State::Sealed if self.is_hidden(&pull.key, &record.digest) => self.pull_burnt(caller, pull).await,
+            State::Sealed if self.is_hidden(&pull.key, &record.digest) => Box::pin(self.pull_burnt(caller, pull)).await,
             State::Sealed => self.pull_pinned(caller, pull, record.digest, decision).await,
-            State::Burnt => self.pull_burnt(caller, pull).await,
-            State::Open => match self.settle_on_sight(caller, &pull, &record).await? {
+            State::Burnt => Box::pin(self.pull_burnt(caller, pull)).await,
+            State::Open => match Box::pin(self.settle_on_sight(caller, &pull, &record)).await? {
                 Some(digest) => self.pull_pinned(caller, pull, digest, decision).await,
                 None => Err(Refusal::ManifestUnknown(pull.key)),
             },
@@ -51,7 +51,7 @@ impl Gate {
     /// A tag that moves: whatever the registry's pointer says.
     pub(super) async fn pull_pointer(&self, caller: &Caller, pull: Pull) -> Result<Answer, Refusal> {
         let Pull { method, target, key } = pull;
-        let outgoing = Outgoing { method, target, headers: caller.headers.clone(), body: RequestBody::empty(), repeatable: true };
+        let outgoing = Outgoing { method, target, headers: &caller.headers, body: RequestBody::empty(), repeatable: true };
         let mut answer: Answer = self.upstream.forward(outgoing).await?.map(Into::into);
         if answer.status() == StatusCode::OK
             && let Some(digest) = digest_of(answer.headers())

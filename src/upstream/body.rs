@@ -107,7 +107,7 @@ impl Body for RequestBody {
         match self.get_mut() {
             Self::Full(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Client(body) => {
-                let frame = ready!(body.idle.poll(&mut body.inner, cx));
+                let frame = ready!(body.idle.poll(cx, |cx| Pin::new(&mut body.inner).poll_frame(cx)));
                 body.moved.0.fetch_add(1, Ordering::Relaxed);
                 Poll::Ready(without_trailers(frame))
             }
@@ -168,7 +168,16 @@ impl Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = self.get_mut();
-        let frame = without_trailers(ready!(body.idle.poll(&mut body.inner, cx)));
+        let frame = without_trailers(ready!(body.idle.poll(cx, |cx| {
+            let frame = Pin::new(&mut body.inner).poll_frame(cx);
+            match (&frame, &mut body.lease) {
+                (Poll::Pending, Some(lease)) => {
+                    lease.drive(cx);
+                    Pin::new(&mut body.inner).poll_frame(cx)
+                }
+                _ => frame,
+            }
+        })));
         match &frame {
             Some(Ok(_)) | None => body.release_at_end(),
             Some(Err(_)) => drop(body.lease.take()),
@@ -205,8 +214,12 @@ impl IdleTimer {
         Self { limit, waiting: false, sleep: None }
     }
 
-    fn poll(&mut self, body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: impl FnOnce(&mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(frame) = next(cx) {
             self.waiting = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
         }

@@ -35,7 +35,7 @@ impl Upstream {
             let target = format!("/v2/_catalog{query}");
             let target = PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))?;
             let body = RequestBody::empty();
-            let page = Outgoing { method: Method::GET, target, headers: headers.clone(), body, repeatable: true };
+            let page = Outgoing { method: Method::GET, target, headers: &headers, body, repeatable: true };
             let response = self.forward_whole(page).await?;
             if response.status() != StatusCode::OK {
                 return Err(UpstreamError::NoCatalog(response.status().as_u16()));

@@ -15,7 +15,7 @@ pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwa
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Headers that mean one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 10] = [
+static HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
@@ -30,7 +30,7 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 
 /// Headers with which a server could be told to read another request than the
 /// one that was judged.
-const OVERRIDES: [HeaderName; 7] = [
+static OVERRIDES: [HeaderName; 7] = [
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-method-override"),
@@ -41,7 +41,7 @@ const OVERRIDES: [HeaderName; 7] = [
 ];
 
 /// What an earlier proxy says of the client; believed only where configured.
-const FORWARDED_BY_OTHERS: [HeaderName; 7] = [
+static FORWARDED_BY_OTHERS: [HeaderName; 7] = [
     FORWARDED,
     X_FORWARDED_FOR,
     X_FORWARDED_HOST,
@@ -52,7 +52,7 @@ const FORWARDED_BY_OTHERS: [HeaderName; 7] = [
 ];
 
 /// Headers that ask for a part of the answer, or for another form of it.
-const CONDITIONS: [HeaderName; 8] =
+static CONDITIONS: [HeaderName; 8] =
     [ACCEPT, ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE];
 
 /// How requests are marked on their way.
@@ -66,12 +66,9 @@ pub struct Forwarding {
 
 /// A client's headers as the registry gets them.
 pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, secure: bool, forwarding: &Forwarding) -> HeaderMap {
-    remove_hop_by_hop(&mut headers);
-    remove(&mut headers, &OVERRIDES);
-    headers.remove(EXPECT);
-    if !forwarding.trust {
-        remove(&mut headers, &FORWARDED_BY_OTHERS);
-    }
+    remove_named_in_connection(&mut headers);
+    let others: &[HeaderName] = if forwarding.trust { &[] } else { &FORWARDED_BY_OTHERS };
+    remove(&mut headers, &[&HOP_BY_HOP, &OVERRIDES, &[EXPECT], others]);
     let chain = match headers.get(X_FORWARDED_FOR).and_then(|chain| chain.to_str().ok()) {
         Some(chain) => format!("{chain}, {peer}"),
         None => peer.to_string(),
@@ -92,8 +89,7 @@ pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, secure: bool, forwardi
 /// how it came, but nothing about a body or the form of the answer.
 pub fn for_check(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
-    remove(&mut headers, &CONDITIONS);
-    remove(&mut headers, &[CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING]);
+    remove(&mut headers, &[&CONDITIONS, &[CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING]]);
     headers
 }
 
@@ -107,6 +103,14 @@ pub fn for_service(headers: &HeaderMap) -> HeaderMap {
 
 /// Drops what concerns one connection, and what `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    remove_named_in_connection(headers);
+    remove(headers, &[&HOP_BY_HOP]);
+}
+
+fn remove_named_in_connection(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -115,15 +119,17 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|name| name.trim().parse().ok())
         .filter(|name| !KEPT_THOUGH_NAMED.contains(name))
         .collect();
-    remove(headers, &named);
-    remove(headers, &HOP_BY_HOP);
+    remove(headers, &[&named]);
 }
 
 /// `Connection` must not take these away: framing, the target, the credentials.
-const KEPT_THOUGH_NAMED: [HeaderName; 5] = [CONTENT_LENGTH, CONTENT_TYPE, HOST, http::header::AUTHORIZATION, X_FORWARDED_FOR];
+static KEPT_THOUGH_NAMED: [HeaderName; 5] = [CONTENT_LENGTH, CONTENT_TYPE, HOST, http::header::AUTHORIZATION, X_FORWARDED_FOR];
 
-fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
-    for name in names {
+/// Removes what any of the lists names. A request has few headers and the lists are long,
+/// so what is there is looked up in the lists, and not the other way round.
+fn remove(headers: &mut HeaderMap, lists: &[&[HeaderName]]) {
+    let is_listed = |name: &&HeaderName| lists.iter().any(|list| list.contains(name));
+    while let Some(name) = headers.keys().find(is_listed).cloned() {
         headers.remove(name);
     }
 }

@@ -177,7 +177,7 @@ impl Upstream {
         }
         let target = target(repository, reference)?;
         let body = RequestBody::full(content.bytes.clone());
-        self.forward_whole(Outgoing { method: Method::PUT, target, headers, body, repeatable }).await
+        self.forward_whole(Outgoing { method: Method::PUT, target, headers: &headers, body, repeatable }).await
     }
 
     /// The registry's no to deletes of this client: asked with the digest of nothing,
@@ -190,7 +190,7 @@ impl Upstream {
         let nothing = Digest::of(Algorithm::Sha256, AttemptId::random().as_bytes());
         let target = target(repository, nothing.as_str())?;
         let headers = headers::for_check(caller);
-        let outgoing = Outgoing { method: Method::DELETE, target, headers, body: RequestBody::empty(), repeatable: true };
+        let outgoing = Outgoing { method: Method::DELETE, target, headers: &headers, body: RequestBody::empty(), repeatable: true };
         let response = self.forward_whole(outgoing).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
@@ -276,7 +276,7 @@ impl Upstream {
     ) -> Result<Response<Bytes>, UpstreamError> {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
-            let (method, target, headers) = (method.clone(), target.clone(), headers.clone());
+            let (method, target) = (method.clone(), target.clone());
             let outgoing = Outgoing { method, target, headers, body: RequestBody::empty(), repeatable: true };
             let response = self.forward_whole(outgoing).await?;
             match pauses.next() {

@@ -1,13 +1,23 @@
-//! Idle connections to the registry, newest first.
+//! Connections to the registry, idle ones kept for the next request, newest first.
+//!
+//! A connection in use is driven by whoever waits for its answer, in the same task: a
+//! task of its own would be woken, mostly on another core, for every part that passes.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
-use tokio::time::Instant;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, sleep};
 
 use super::body::RequestBody;
+use super::connect::Stream;
+
+/// How often idle connections are looked at, so that those that the registry closed go.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Keep-alive connections, ready for the next request. Cheap to clone.
 #[derive(Clone)]
@@ -18,14 +28,38 @@ pub struct Pool {
 }
 
 struct Idle {
-    connection: SendRequest<RequestBody>,
+    connection: Connection,
     since: Instant,
+}
+
+/// The two halves that hyper makes of a connection.
+struct Connection {
+    sender: SendRequest<RequestBody>,
+    /// Sends and reads when it is polled; none once it is over.
+    driver: Option<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>,
 }
 
 /// A connection in use, with the place it returns to.
 pub struct Lease {
-    connection: SendRequest<RequestBody>,
+    connection: Connection,
     pool: Pool,
+}
+
+impl Connection {
+    /// Sends and reads what can be sent and read now. Ready once the connection is over;
+    /// how it ended is seen by the request on it, and there is nobody else to tell.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(driver) = &mut self.driver {
+            drop(ready!(Pin::new(&mut **driver).poll(cx)));
+            self.driver = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Looks once whether the registry has closed it.
+    fn is_over(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
 }
 
 impl Pool {
@@ -36,32 +70,84 @@ impl Pool {
 
     /// The connection that was used last and can take a request now.
     pub fn take(&self) -> Option<Lease> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| !idle.connection.is_closed() && idle.since.elapsed() < self.lifetime);
-        let position = idle.iter().rposition(|idle| idle.connection.is_ready())?;
-        Some(self.lease(idle.remove(position).connection))
+        let mut idle = lock(&self.idle);
+        while let Some(Idle { mut connection, since }) = idle.pop() {
+            if since.elapsed() < self.lifetime && !connection.is_over() && connection.sender.is_ready() {
+                return Some(Lease { connection, pool: self.clone() });
+            }
+        }
+        None
     }
 
     /// A fresh connection that shall return here.
-    pub fn lease(&self, connection: SendRequest<RequestBody>) -> Lease {
-        Lease { connection, pool: self.clone() }
+    pub async fn open(&self, stream: Stream) -> hyper::Result<Lease> {
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Lease { connection: Connection { sender, driver: Some(Box::new(driver)) }, pool: self.clone() })
+    }
+
+    fn put(&self, connection: Connection) {
+        let mut idle = lock(&self.idle);
+        if idle.is_empty() {
+            tokio::spawn(sweep(Arc::downgrade(&self.idle), self.lifetime));
+        }
+        idle.push(Idle { connection, since: Instant::now() });
+        if idle.len() > self.capacity {
+            idle.remove(0);
+        }
     }
 }
 
 impl Lease {
-    pub fn connection(&mut self) -> &mut SendRequest<RequestBody> {
-        &mut self.connection
+    pub fn sender(&mut self) -> &mut SendRequest<RequestBody> {
+        &mut self.connection.sender
     }
 
-    /// Puts the connection back. It may still be busy with the end of a request
-    /// body: `take` passes over it until it is ready.
+    /// Sends and reads what can be sent and read now. Whoever waits for something of the
+    /// connection asks for it once more after this.
+    pub fn drive(&mut self, cx: &mut Context<'_>) {
+        // Being over is seen in what is waited for.
+        let _ = self.connection.drive(cx);
+    }
+
+    /// Puts the connection back. One that is still busy with the end of a request body
+    /// comes back once it is ready.
     pub fn release(self) {
-        let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(Idle { connection: self.connection, since: Instant::now() });
-        if idle.len() > self.pool.capacity {
-            idle.remove(0);
+        let Self { mut connection, pool } = self;
+        if connection.is_over() {
+            return;
+        }
+        if connection.sender.is_ready() {
+            pool.put(connection);
+            return;
+        }
+        tokio::spawn(async move {
+            let is_ready = std::future::poll_fn(|cx| match connection.drive(cx) {
+                Poll::Ready(()) => Poll::Ready(false),
+                Poll::Pending if connection.sender.is_ready() => Poll::Ready(true),
+                Poll::Pending => Poll::Pending,
+            });
+            if is_ready.await {
+                pool.put(connection);
+            }
+        });
+    }
+}
+
+/// Drops what is over, until nothing is left.
+async fn sweep(idle: Weak<Mutex<Vec<Idle>>>, lifetime: Duration) {
+    loop {
+        sleep(SWEEP).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let mut idle = lock(&idle);
+        idle.retain_mut(|idle| idle.since.elapsed() < lifetime && !idle.connection.is_over());
+        if idle.is_empty() {
+            return;
         }
     }
+}
+
+fn lock(idle: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Pool {

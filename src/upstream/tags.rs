@@ -55,8 +55,7 @@ impl Upstream {
         for _ in 0..MOST_PAGES {
             let target = format!("/v2/{repository}/tags/list{query}");
             let target = PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))?;
-            let headers = asking.clone();
-            let page = Outgoing { method: Method::GET, target, headers, body: RequestBody::empty(), repeatable: true };
+            let page = Outgoing { method: Method::GET, target, headers: &asking, body: RequestBody::empty(), repeatable: true };
             let response = self.forward_whole(page).await?;
             match response.status() {
                 StatusCode::OK => {}

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod blobs;
 pub mod browser;
+pub mod certificates;
 pub mod clients;
 pub mod containerd;
 pub mod dockerd;

@@ -26,7 +26,7 @@ fn line_of(proxy: &Pushonce, answer: &Exchange) -> Value {
 #[test]
 fn a_decision_is_one_line_with_every_field() {
     let registry = Registry::with().basic_auth().start();
-    let proxy = Pushonce::start(&registry);
+    let proxy = Pushonce::in_front_of(&registry.url()).setting("log.filter = \"pushonce=debug\"").start();
     let user = proxy.signed_in(USER, PASSWORD);
     let (first, second) = (Image::random(), Image::random());
 

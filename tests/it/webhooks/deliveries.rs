@@ -6,9 +6,9 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{PATIENCE, Receiver};
+use crate::harness::certificates::write_certificates;
 use crate::harness::ports::free_port;
 use crate::harness::process::{Process, eventually};
-use crate::harness::registry::write_certificates;
 use crate::harness::{Image, Pushonce, Registry};
 use crate::operator::ledger_commands::operate;
 

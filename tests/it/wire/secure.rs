@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use crate::harness::Pushonce;
 use crate::harness::api::Api;
+use crate::harness::certificates::write_certificates;
 use crate::harness::http::Endpoint;
-use crate::harness::registry::write_certificates;
 
 /// Certificates in a directory of their own: `ca.pem`, `server.pem`, `server.key`.
 pub struct Certificates {
