@@ -3,7 +3,7 @@
 # registry clients that PyPI has, into target/python, and the checks of accessibility
 # that npm has, into target/axe; nothing else.
 #
-#   scripts/install-deps.sh build|test|demo|lint|fuzz ...
+#   scripts/install-deps.sh build|test|demo|lint|fuzz|instructions ...
 #
 # Does nothing, and asks for no rights, where every program is there already.
 set -euo pipefail
@@ -17,6 +17,7 @@ test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:doc
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 # libFuzzer is C++.
 fuzz=("${build[@]}" c++:g++)
+instructions=("${build[@]}" valgrind:valgrind)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
 
 # Only root can start a docker daemon of its own, so only then is it of use.
@@ -93,6 +94,7 @@ for purpose in "$@"; do
     demo) needed=("${demo[@]}") ;;
     lint) needed=("${lint[@]}") ;;
     fuzz) needed=("${fuzz[@]}") ;;
+    instructions) needed=("${instructions[@]}") ;;
     *) fail "unknown purpose: $purpose" ;;
   esac
   # Debian keeps the server's programs out of the path.

@@ -1,10 +1,11 @@
 //! What pushonce itself adds to a request, operation by operation: `make bench-micro`
 //! for times, `make instructions` for instructions.
 //!
-//! Times are those of this machine. Instructions are nearly the same on every machine of
-//! its kind: with `--count`, each operation runs a fixed number of times inside
-//! [`measured`], which is what `scripts/instructions.sh` has valgrind count, and the
-//! result is compared with `instructions.txt`.
+//! Times are those of this machine. Instructions differ by a hundredth or two from run to
+//! run, whatever else the machine does, so that a table of them can be kept: with
+//! `--count`, each operation runs a fixed number of times inside [`measured`], which is
+//! what `scripts/instructions.sh` has valgrind count. Compare counts with counts alone:
+//! the script builds dependencies as for tests, with less optimisation.
 
 mod operations;
 mod policies;
