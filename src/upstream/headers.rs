@@ -15,7 +15,7 @@ pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwa
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Headers that mean one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 10] = [
+static HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
@@ -30,7 +30,7 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 
 /// Headers with which a server could be told to read another request than the
 /// one that was judged.
-const OVERRIDES: [HeaderName; 7] = [
+static OVERRIDES: [HeaderName; 7] = [
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-method-override"),
@@ -41,7 +41,7 @@ const OVERRIDES: [HeaderName; 7] = [
 ];
 
 /// What an earlier proxy says of the client; believed only where configured.
-const FORWARDED_BY_OTHERS: [HeaderName; 7] = [
+static FORWARDED_BY_OTHERS: [HeaderName; 7] = [
     FORWARDED,
     X_FORWARDED_FOR,
     X_FORWARDED_HOST,
@@ -52,7 +52,7 @@ const FORWARDED_BY_OTHERS: [HeaderName; 7] = [
 ];
 
 /// Headers that ask for a part of the answer, or for another form of it.
-const CONDITIONS: [HeaderName; 8] =
+static CONDITIONS: [HeaderName; 8] =
     [ACCEPT, ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE];
 
 /// How requests are marked on their way.
@@ -120,7 +120,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// `Connection` must not take these away: framing, the target, the credentials.
-const KEPT_THOUGH_NAMED: [HeaderName; 5] = [CONTENT_LENGTH, CONTENT_TYPE, HOST, http::header::AUTHORIZATION, X_FORWARDED_FOR];
+static KEPT_THOUGH_NAMED: [HeaderName; 5] = [CONTENT_LENGTH, CONTENT_TYPE, HOST, http::header::AUTHORIZATION, X_FORWARDED_FOR];
 
 fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
     for name in names {
