@@ -27,8 +27,8 @@ bench=$(sed -n 's/.*"name":"micro".*"executable":"\([^"]*\)".*/\1/p' "$scratch/b
 
 # Counts only inside `measured`, and writes a file each time that it returns. What the
 # environment holds shifts the stack, and with it how some copies are made, so it is small
-# and the same everywhere.
-env -i LC_ALL=C valgrind --tool=callgrind --callgrind-out-file="$scratch/counted" \
+# and the same everywhere. Nor may a callgrind_control of somebody else reach this run.
+env -i LC_ALL=C valgrind --vgdb=no --tool=callgrind --callgrind-out-file="$scratch/counted" \
   --toggle-collect=micro::measured --dump-after=micro::measured \
   "$bench" --count >"$scratch/names" 2>"$scratch/valgrind" || {
   cat "$scratch/valgrind" >&2
@@ -39,7 +39,11 @@ env -i LC_ALL=C valgrind --tool=callgrind --callgrind-out-file="$scratch/counted
 number=0
 while read -r runs name; do
   number=$((number + 1))
-  total=$(awk '$1 == "totals:" { print $2 }' "$scratch/counted.$number")
+  total=$(awk '$1 == "totals:" { print $2 }' "$scratch/counted.$number") || total=0
+  if [ "${total:-0}" = 0 ]; then
+    echo "instructions: valgrind counted nothing of $name; does it still run inside micro::measured?" >&2
+    exit 1
+  fi
   echo "$name $((total / runs))"
 done <"$scratch/names" >"$scratch/now"
 
