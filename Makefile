@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench bench-ledger bench-log bench-adopt demo fuzz lint lint-format build clean
+.PHONY: help test soak bench bench-ledger bench-log bench-adopt bench-micro instructions demo fuzz lint lint-format build clean
 
 CARGO ?= cargo
 
@@ -38,6 +38,14 @@ bench-log: ## how long questions to a log of ten million events take, or: make b
 bench-adopt: ## how fast 10,000 tags of a registry are adopted and audited, or: make bench-adopt TAGS=1000
 	scripts/install-deps.sh test
 	scripts/bench-adopt.sh $(TAGS)
+
+bench-micro: ## how long classify, decide, render, refuse and a lookup take, with 1 to 10,000 rules
+	scripts/install-deps.sh build
+	$(CARGO) bench --locked --bench micro
+
+instructions: ## the same in instructions, compared with the table beside it; UPDATE=1 writes the table
+	scripts/install-deps.sh instructions
+	CARGO=$(CARGO) scripts/instructions.sh $(if $(UPDATE),--update)
 
 fuzz: ## fuzz every target for a minute, or: make fuzz SECONDS=3600 TARGET=wire
 	scripts/install-deps.sh fuzz

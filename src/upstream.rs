@@ -44,7 +44,7 @@ use crate::metrics::Metrics;
 use crate::oci::{RepositoryName, TagCase};
 
 use self::connect::tls_settings;
-pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, without_body};
+pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, manifest_target, without_body};
 pub use self::probe::{Probe, ProbeError};
 pub use self::side::SideError;
 pub use self::tag_case::{CaseSeen, SeenBy};

@@ -46,24 +46,31 @@ impl Request<'_> {
     /// `<name>/…`: the keywords are looked for at the end, because a repository
     /// may itself be named `manifests` or `blobs/uploads`.
     fn repository(self, rest: &str) -> Result<Intent, Refusal> {
-        let segments: Vec<&str> = rest.split('/').collect();
-        match segments.as_slice() {
-            [name @ .., "manifests", reference] => {
+        let (rest, last) = rest.rsplit_once('/').unwrap_or_default();
+        let (name, keyword) = rest.rsplit_once('/').unwrap_or(("", rest));
+        match (keyword, last) {
+            ("manifests", reference) => {
                 let repository = repository(name)?;
-                let reference = Reference::parse(reference).map_err(|error| reference_refusal(reference, &error))?;
-                let reference = self.tag_case.of_reference(reference);
-                let path = Cow::Owned(format!("/v2/{repository}/manifests/{reference}"));
-                Request { path, ..self }.manifest(repository, reference)
+                let parsed = Reference::parse(reference).map_err(|error| reference_refusal(reference, &error))?;
+                let named = self.tag_case.of_reference(parsed);
+                if named.as_str() == reference {
+                    return self.manifest(repository, named);
+                }
+                let path = Cow::Owned(format!("/v2/{repository}/manifests/{named}"));
+                Request { path, ..self }.manifest(repository, named)
             }
-            [name @ .., "blobs", "uploads", ""] => self.allow(&[Method::POST])?.pass(Kind::Upload, Some(repository(name)?)),
-            [name @ .., "blobs", "uploads", session] => {
-                let repository = repository(name)?;
+            ("uploads", "") => {
+                let name = before_blobs(name).ok_or(Refusal::NoSuchPath)?;
+                self.allow(&[Method::POST])?.pass(Kind::Upload, Some(repository(name)?))
+            }
+            ("uploads", session) => {
+                let repository = repository(before_blobs(name).ok_or(Refusal::NoSuchPath)?)?;
                 let allowed = [Method::GET, Method::HEAD, Method::PATCH, Method::PUT, Method::DELETE];
                 plain_segment(session)?;
                 self.allow(&allowed)?.pass(Kind::Upload, Some(repository))
             }
-            [name @ .., "tags", "list"] => self.read(Kind::Tags, Some(repository(name)?)),
-            [name @ .., "blobs", digest] => {
+            ("tags", "list") => self.read(Kind::Tags, Some(repository(name)?)),
+            ("blobs", digest) => {
                 let repository = repository(name)?;
                 any_digest(digest)?;
                 if *self.method == Method::DELETE {
@@ -72,7 +79,7 @@ impl Request<'_> {
                 }
                 self.allow(&[Method::GET, Method::HEAD, Method::DELETE])?.pass(Kind::Blob, Some(repository))
             }
-            [name @ .., "referrers", digest] => {
+            ("referrers", digest) => {
                 let repository = repository(name)?;
                 any_digest(digest)?;
                 self.read(Kind::Referrers, Some(repository))
@@ -178,9 +185,14 @@ impl Request<'_> {
     }
 }
 
-fn repository(segments: &[&str]) -> Result<RepositoryName, Refusal> {
-    RepositoryName::parse(&segments.join("/"))
-        .map_err(|error| Refusal::Malformed { code: ErrorCode::NameInvalid, message: error.to_string() })
+/// What stands before `blobs` in `<name>/blobs`.
+fn before_blobs(path: &str) -> Option<&str> {
+    let name = path.strip_suffix("blobs")?;
+    if name.is_empty() { Some(name) } else { name.strip_suffix('/') }
+}
+
+fn repository(name: &str) -> Result<RepositoryName, Refusal> {
+    RepositoryName::parse(name).map_err(|error| Refusal::Malformed { code: ErrorCode::NameInvalid, message: error.to_string() })
 }
 
 fn reference_refusal(reference: &str, error: &crate::oci::reference::ReferenceError) -> Refusal {

@@ -32,11 +32,12 @@ impl Policy {
     /// Explains what [`Policy::decide`] answers.
     pub fn explain(&self, repository: &RepositoryName, tag: &Tag) -> Explanation<'_> {
         let deciding = self.deciding_rule(repository, tag);
-        let covers = self.rules_for(repository);
+        let covering = self.rules_covering(repository);
+        let covers = |index: usize| covering.iter().any(|rules| rules.binary_search(&index).is_ok());
         let matching: Vec<usize> = self.rules_matching(tag).flatten().copied().collect();
         let reason = |index: usize, rule: &Rule| {
             let tags = || rule.tags.iter().map(|pattern| pattern.as_str().to_owned()).collect();
-            if !covers[index] {
+            if !covers(index) {
                 Reason::Repository(rule.repositories.iter().map(|glob| glob.as_str().to_owned()).collect())
             } else if matching.contains(&index) {
                 Reason::MatchesLater

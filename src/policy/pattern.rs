@@ -8,9 +8,8 @@ mod glob;
 mod semver;
 
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use regex::Regex;
 use thiserror::Error;
 
 use crate::oci::name::NameError;
@@ -167,6 +166,15 @@ impl TagPattern {
         body.starts_with("sha256-") || body.starts_with("sha512-")
     }
 
+    /// The letters that every tag begins with that it matches, as far as they are plain.
+    /// A pattern that covers another has a prefix with which the other's begins.
+    pub(super) fn prefix(&self) -> String {
+        match &self.kind {
+            Kind::Glob(glob) => glob.prefix(),
+            Kind::Semver(_) | Kind::Regex(_) => String::new(),
+        }
+    }
+
     /// Whether this pattern surely takes every tag that `other` takes.
     pub(super) fn covers(&self, other: &Self) -> bool {
         if self.text == other.text {
@@ -207,6 +215,11 @@ impl RepositoryPattern {
         self.glob.expression()
     }
 
+    /// As [`TagPattern::prefix`].
+    pub(super) fn prefix(&self) -> String {
+        self.glob.prefix()
+    }
+
     /// Whether it matches every repository.
     pub(super) fn is_everything(&self) -> bool {
         self.is_everything
@@ -219,9 +232,12 @@ impl RepositoryPattern {
 
 /// Whether the tag is one that tools keep for the referrers of a digest.
 pub(super) fn is_referrers_tag(tag: &Tag) -> bool {
-    static SHAPE: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"^sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$").ok());
-    SHAPE.as_ref().is_some_and(|shape| shape.is_match(tag.as_str()))
+    let text = tag.as_str();
+    let Some(rest) = text.strip_prefix("sha256-").or_else(|| text.strip_prefix("sha512-")) else { return false };
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    rest.as_bytes()
+        .split_at_checked(64)
+        .is_some_and(|(digits, suffix)| digits.iter().all(is_hex) && [b"".as_slice(), b".sig", b".att", b".sbom"].contains(&suffix))
 }
 
 #[cfg(test)]

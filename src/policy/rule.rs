@@ -1,7 +1,9 @@
 //! One rule, and what is wrong with a list of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::taken::Taken;
 use super::verdict::Verdict;
 use super::{
     Channel, DEFAULT_RULE, Delete, Enforcement, MultiArch, Mutability, PatternError, PolicyError, REFERRERS_RULE,
@@ -57,7 +59,7 @@ impl Rule {
     }
 
     /// Whether every repository of `later` is surely one of this rule's.
-    fn covers_repositories(&self, later: &Self) -> bool {
+    pub(super) fn covers_repositories(&self, later: &Self) -> bool {
         let everywhere = self.repositories.is_empty() || self.repositories.iter().any(RepositoryPattern::is_everything);
         let covered = |glob: &RepositoryPattern| self.repositories.iter().any(|earlier| earlier.covers(glob));
         everywhere || (!later.repositories.is_empty() && later.repositories.iter().all(covered))
@@ -67,31 +69,20 @@ impl Rule {
 /// Every mistake of a list of rules.
 pub(super) fn mistakes(rules: &[Rule]) -> Vec<PolicyError> {
     let mut mistakes = Vec::new();
+    let mut names = HashMap::new();
+    let mut taken = Taken::default();
     for (index, rule) in rules.iter().enumerate() {
-        let earlier = &rules[..index];
         if [DEFAULT_RULE, REFERRERS_RULE].contains(&&*rule.name) {
             mistakes.push(PolicyError::ReservedName { rule: index });
         }
-        if let Some(twin) = earlier.iter().position(|other| other.name == rule.name) {
-            mistakes.push(PolicyError::DuplicateName { rule: index, earlier: twin });
+        let first = *names.entry(&*rule.name).or_insert(index);
+        if first != index {
+            mistakes.push(PolicyError::DuplicateName { rule: index, earlier: first });
         }
-        if let Some(by) = taken_by(rule, earlier) {
+        if let Some(by) = taken.by(rule, &rules[..index]) {
             mistakes.push(PolicyError::NeverMatches { rule: index, by });
         }
+        taken.add(index, rule);
     }
     mistakes
-}
-
-/// The earlier rules that take every tag of `rule` between them. What is found is
-/// certain; some rules that never match are not found, such as one whose
-/// repositories are split between two earlier ones.
-fn taken_by(rule: &Rule, earlier: &[Rule]) -> Option<Vec<usize>> {
-    let mut takers = Vec::new();
-    for pattern in &rule.tags {
-        let takes = |other: &Rule| other.covers_repositories(rule) && other.tags.iter().any(|wider| wider.covers(pattern));
-        takers.push(earlier.iter().position(takes)?);
-    }
-    takers.sort_unstable();
-    takers.dedup();
-    (!takers.is_empty()).then_some(takers)
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -82,6 +84,26 @@ fn every_mistake_of_the_rules_is_found() {
 }
 
 #[test]
+fn ten_thousand_rules_make_a_policy() {
+    let rule_of = |number: usize| {
+        let tags = match number % 10 {
+            0 => "semver:x.y.z".to_owned(),
+            3 => format!(r"regex:r{number}\b.+"),
+            _ => format!("build-{number}-*"),
+        };
+        rule(&format!("service {number}"), &[&format!("team-{}/service-{number}/**", number / 100)], &[&tags], Immutable)
+    };
+    let policy = Policy::new((0..10_000).map(rule_of).collect(), Mutable).expect("a policy");
+    let decided = |repository: &str, text: &str| policy.decide(&name(repository), &tag(text)).rule.to_string();
+    assert_eq!(decided("team-0/service-0/web", "1.4.0"), "service 0");
+    assert_eq!(decided("team-99/service-9990/web/api", "1.4.0"), "service 9990");
+    assert_eq!(decided("team-50/service-5002/web", "build-5002-a"), "service 5002");
+    assert_eq!(decided("team-50/service-5003/web", "r5003.1"), "service 5003");
+    assert_eq!(decided("team-50/service-5003/web", "r50031"), "default");
+    assert_eq!(decided("team-49/service-5002/web", "build-5002-a"), "default");
+}
+
+#[test]
 fn an_explanation_speaks_of_every_rule() {
     let policy = example();
     let explanation = policy.explain(&name("other/web"), &tag("git-1"));
@@ -119,7 +141,27 @@ fn any_rule() -> impl Strategy<Value = Rule> {
     (tags, repositories).prop_map(|(tags, repositories)| rule("", &repositories, &tags, Immutable))
 }
 
+/// One earlier rule after the other.
+fn taken_naively(rule: &Rule, earlier: &[Rule]) -> Option<Vec<usize>> {
+    let takes = |other: &Rule, pattern| other.covers_repositories(rule) && other.tags.iter().any(|wider| wider.covers(pattern));
+    let taker = |pattern| earlier.iter().position(|other| takes(other, pattern));
+    let takers: Option<BTreeSet<usize>> = rule.tags.iter().map(taker).collect();
+    takers.map(|takers| takers.into_iter().collect())
+}
+
 proptest! {
+    #[test]
+    fn rules_that_never_match_are_those_of_a_loop(rules in proptest::collection::vec(any_rule(), 1..9)) {
+        let mut found = vec![None; rules.len()];
+        for mistake in rule::mistakes(&rules) {
+            if let PolicyError::NeverMatches { rule, by } = mistake {
+                found[rule] = Some(by);
+            }
+        }
+        let expected: Vec<_> = (0..rules.len()).map(|index| taken_naively(&rules[index], &rules[..index])).collect();
+        prop_assert_eq!(found, expected);
+    }
+
     #[test]
     fn one_automaton_agrees_with_a_loop(
         mut rules in proptest::collection::vec(any_rule(), 0..6),

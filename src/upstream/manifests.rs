@@ -175,7 +175,7 @@ impl Upstream {
         if let Some(media_type) = &content.media_type {
             headers.insert(CONTENT_TYPE, media_type.clone());
         }
-        let target = target(repository, reference)?;
+        let target = manifest_target(repository, reference)?;
         let body = RequestBody::full(content.bytes.clone());
         self.forward_whole(Outgoing { method: Method::PUT, target, headers: &headers, body, repeatable }).await
     }
@@ -188,7 +188,7 @@ impl Upstream {
         repository: &RepositoryName,
     ) -> Result<Option<Response<Bytes>>, UpstreamError> {
         let nothing = Digest::of(Algorithm::Sha256, AttemptId::random().as_bytes());
-        let target = target(repository, nothing.as_str())?;
+        let target = manifest_target(repository, nothing.as_str())?;
         let headers = headers::for_check(caller);
         let outgoing = Outgoing { method: Method::DELETE, target, headers: &headers, body: RequestBody::empty(), repeatable: true };
         let response = self.forward_whole(outgoing).await?;
@@ -212,7 +212,7 @@ impl Upstream {
         let mut headers = caller.clone();
         headers.remove(ACCEPT_ENCODING);
         headers.remove(RANGE);
-        self.ask_patiently(method, &target(repository, digest.as_str())?, &headers).await
+        self.ask_patiently(method, &manifest_target(repository, digest.as_str())?, &headers).await
     }
 
     /// Asks for a manifest; the answer is 200, 401, 403 or 404.
@@ -224,7 +224,7 @@ impl Upstream {
         reference: &str,
         trust: Trust,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        let target = target(repository, reference)?;
+        let target = manifest_target(repository, reference)?;
         let mut headers = headers::for_check(caller);
         headers.insert(ACCEPT, ACCEPT_EVERY_MANIFEST);
         let mut response = self.ask_patiently(&method, &target, &headers).await?;
@@ -315,7 +315,8 @@ fn digest_header(response: &Response<Bytes>) -> Result<Option<Digest>, UpstreamE
     Digest::parse(text).map(Some).map_err(|_| unusable())
 }
 
-fn target(repository: &RepositoryName, reference: &str) -> Result<PathAndQuery, UpstreamError> {
+/// The target of a manifest by its tag or digest.
+pub fn manifest_target(repository: &RepositoryName, reference: &str) -> Result<PathAndQuery, UpstreamError> {
     let target = format!("/v2/{repository}/manifests/{reference}");
     PathAndQuery::try_from(target.as_str()).map_err(|_| UpstreamError::Target(target))
 }

@@ -102,19 +102,25 @@ impl Glob {
         Self(tokens)
     }
 
+    /// Names are ASCII, and a class of ASCII takes a fourteenth of one of Unicode.
     pub(super) fn expression(&self) -> String {
         let parts = self.0.iter().map(|token| match token {
             Token::Letter(letter) => regex::escape(letter.encode_utf8(&mut [0; 4])),
-            Token::One => "[^/]".to_owned(),
-            Token::Run => "[^/]*".to_owned(),
-            Token::Deep => ".*".to_owned(),
-            Token::Components => "(?:[^/]+/)*".to_owned(),
+            Token::One => "[!-.0-~]".to_owned(),
+            Token::Run => "[!-.0-~]*".to_owned(),
+            Token::Deep => "[!-~]*".to_owned(),
+            Token::Components => "(?:[!-.0-~]+/)*".to_owned(),
         });
         format!("^(?:{})$", parts.collect::<String>())
     }
 
     pub(super) fn has_upper_case(&self) -> bool {
         self.0.iter().any(|token| matches!(token, Token::Letter('A'..='Z')))
+    }
+
+    /// The letters before the first wildcard.
+    pub(super) fn prefix(&self) -> String {
+        self.0.iter().map_while(|token| if let Token::Letter(letter) = token { Some(*letter) } else { None }).collect()
     }
 
     /// The one name that the glob matches, if it has no wildcard.

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use regex::Regex;
 
 use super::*;
 use crate::oci::RepositoryName;
@@ -140,6 +141,13 @@ fn template_of(tag: &str) -> Option<&'static str> {
 }
 
 proptest! {
+    #[test]
+    fn tags_of_referrers_have_one_shape(text in "sha(256|512|384)-[0-9a-f]{63,65}[0-9a-fA-F]?(\\.(sig|att|sbom|exe))?|sha256-[a-f.]{0,70}") {
+        let shape = Regex::new(r"^sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$").expect("a regular expression");
+        let tag = Tag::parse(&text).expect("a tag");
+        prop_assert_eq!(is_referrers_tag(&tag), shape.is_match(&text));
+    }
+
     #[test]
     fn templates_agree_with_a_parser(tag in "v?(0|1|10|01|)(\\.(0|4|04|)){0,3}(-[01a.-]{0,6})?") {
         for template in ["semver:x", "semver:x.y", "semver:x.y.z", "semver:x.y.z-*"] {
