@@ -179,6 +179,9 @@ fn same_to_go(left: &str, right: &str) -> bool {
 }
 
 fn folded(key: &str) -> String {
+    if key.is_ascii() {
+        return key.to_ascii_uppercase();
+    }
     key.chars().flat_map(char::to_uppercase).collect()
 }
 

@@ -272,7 +272,8 @@ fn locate(path: &Path) -> Result<PathBuf, OpenError> {
 pub(super) fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    // More than there are: a statement that fell out would be compiled for every push.
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 
