@@ -16,8 +16,10 @@ test: ## install what is missing and run all tests (as root, for docker's daemon
 	scripts/install-deps.sh test
 	$(CARGO) test --locked
 
-soak: ## the long runs: every state of the model, and ten thousand simulated seeds
+soak: ## the long runs: every state of the model, ten thousand simulated seeds, ten minutes under load
 	scripts/install-deps.sh test
+	$(CARGO) build --locked --release
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) bench --locked --bench peers -- soak
 	SOAK=1 $(CARGO) test --locked --test model everything_at_once -- --nocapture
 	SIMULATION_SEEDS=$(or $(SEEDS),10000) $(CARGO) test --locked --lib simulation -- --nocapture
 	REPLICAS_SEEDS=$(or $(RUNS),100) $(CARGO) test --locked --test it replicas -- --nocapture

@@ -199,3 +199,14 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) 
 
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, */*";
+
+/// Uploads a blob in one PUT (distribution-spec, end-4a and end-6).
+pub fn put_blob(connection: &mut Connection, repository: &str, digest: &str, bytes: &[u8]) {
+    let begin = request("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], &[]);
+    let begun = connection.ask(&begin).expect("an answer").expect(202);
+    let location = begun.header("location").expect("a location");
+    let path = location.find("/v2/").map_or(location, |at| &location[at..]);
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let finish = format!("{path}{separator}digest={digest}");
+    connection.ask(&request("PUT", &finish, &[], bytes)).expect("an answer").expect(201);
+}

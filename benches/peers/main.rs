@@ -22,8 +22,11 @@ mod report;
 mod results;
 mod rows;
 mod sink;
+mod soak;
 mod usage;
 mod world;
+
+use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -35,7 +38,11 @@ use self::world::{Server, World};
 /// As many as make a median that one odd round cannot move.
 const ROUNDS: usize = 5;
 
-fn main() {
+/// Compares, or with the word `soak` as its argument runs one load for long.
+fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "soak") {
+        return soak::run();
+    }
     let rounds = setting("ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("ROUNDS is a number"));
     let wanted = setting("ROWS");
     let rows: Vec<&Row> =
@@ -70,6 +77,7 @@ fn main() {
     if wanted.is_none() {
         report::write(&results, rounds);
     }
+    ExitCode::SUCCESS
 }
 
 /// The rows in the order in which they run: those behind the same server together, since
@@ -96,8 +104,8 @@ impl Stage {
             return Self { peers: Vec::new(), _registry: None };
         };
         let registry = match behind {
-            Behind::Registry => Some(world.registry(world.memory.path())),
-            Behind::RegistryOnDisk => Some(world.registry(world.place.path())),
+            Behind::Registry => Some(world::registry(world.memory.path())),
+            Behind::RegistryOnDisk => Some(world::registry(world.place.path())),
             _ => None,
         };
         let (upstream, tls) = match behind {

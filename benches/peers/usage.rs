@@ -32,6 +32,11 @@ impl Tree {
         tasks.map(|task| nanos(&task)).sum::<u64>() as f64 / 1e9
     }
 
+    /// How many files and connections are open.
+    pub fn descriptors(&self) -> usize {
+        self.0.iter().map(|pid| entries(&format!("/proc/{pid}/fd")).len()).sum()
+    }
+
     /// MiB in memory; what several processes share counts once.
     pub fn memory(&self) -> f64 {
         let kib = |pid: &u32| -> u64 {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pushonce::oci::{Algorithm, Digest};
 use tempfile::TempDir;
 
-use super::client::Target;
+use super::client::{Connection, Target, put_blob, request};
 use super::peer::{Certificate, answers, filled};
 use super::ports::free_port;
 use super::process::eventually;
@@ -47,19 +47,19 @@ impl World {
         let certificate = certificate(place.path());
         Self { files, sink: sink::start(), certificate, manifest, place, memory }
     }
+}
 
-    /// A registry of its own, empty, with its files below `place`.
-    pub fn registry(&self, place: &Path) -> Server {
-        let port = free_port();
-        let directory = place.join(format!("registry-{port}"));
-        std::fs::create_dir_all(&directory).expect("a directory");
-        let words = HashMap::from([("directory", directory.display().to_string()), ("port", port.to_string())]);
-        let config = directory.join("config.yml");
-        std::fs::write(&config, filled(include_str!("conf/registry.yml"), &words)).expect("a configuration");
-        let mut command = Command::new("docker-registry");
-        command.arg("serve").arg(config);
-        started(command, "docker-registry", &directory.join("log"), port)
-    }
+/// A docker-registry of its own, empty, with its files below `place`.
+pub fn registry(place: &Path) -> Server {
+    let port = free_port();
+    let directory = place.join(format!("registry-{port}"));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let words = HashMap::from([("directory", directory.display().to_string()), ("port", port.to_string())]);
+    let config = directory.join("config.yml");
+    std::fs::write(&config, filled(include_str!("conf/registry.yml"), &words)).expect("a configuration");
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(config);
+    started(command, "docker-registry", &directory.join("log"), port)
 }
 
 /// nginx with a blob of random bytes and a manifest, in memory.
@@ -111,7 +111,7 @@ fn started(command: Command, package: &str, log: &Path, port: u16) -> Server {
 }
 
 /// An image manifest of two blobs; each `note` makes another one.
-pub fn manifest(note: &str) -> String {
+fn manifest(note: &str) -> String {
     let blob = |kind: &str, digest: &Digest, size: usize| {
         format!("{{\"mediaType\":\"application/vnd.oci.image.{kind}\",\"digest\":\"{digest}\",\"size\":{size}}}")
     };
@@ -123,9 +123,22 @@ pub fn manifest(note: &str) -> String {
     )
 }
 
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub const CONFIG: &[u8] = b"{}";
-pub const LAYER: &[u8] = b"a layer";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &[u8] = b"{}";
+const LAYER: &[u8] = b"a layer";
+
+/// Stores the blobs that every manifest names.
+pub fn put_blobs(connection: &mut Connection, repository: &str) {
+    for blob in [CONFIG, LAYER] {
+        put_blob(connection, repository, digest_of(blob).as_str(), blob);
+    }
+}
+
+/// A push of the manifest with a note to a tag.
+pub fn push(repository: &str, tag: &str, note: &str) -> Vec<u8> {
+    let path = format!("/v2/{repository}/manifests/{tag}");
+    request("PUT", &path, &[("Content-Type", MANIFEST)], manifest(note).as_bytes())
+}
 
 pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest::of(Algorithm::Sha256, bytes)

@@ -3,6 +3,8 @@
 //! Whatever goes wrong before a tag was pointed withdraws the attempt. Whatever
 //! goes wrong after leaves the claim open, and whoever comes next finishes it.
 
+use futures_util::future::join_all;
+
 use super::Gate;
 use super::caller::Caller;
 use super::decision::Decision;
@@ -22,6 +24,14 @@ pub(super) struct Claimant {
     /// Whether the ledger had sealed the tag for these bytes before.
     sealed: bool,
     needs_pointing: bool,
+}
+
+/// Why "nowhere" is not believed.
+enum Blindness {
+    /// The registry hides from this client what it has.
+    Certain,
+    /// It could not be asked.
+    Unknown(Refusal),
 }
 
 impl Gate {
@@ -137,12 +147,21 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Result<Vec<Claimant>, Refusal> {
+        let (pointers, mut blindness) = self.pointers(caller, &claimants, content).await;
         let mut looked = Vec::with_capacity(claimants.len());
         let mut waiting = claimants.into_iter();
-        while let Some(mut claimant) = waiting.next() {
-            let found = match self.look(caller, &claimant, content).await {
-                Ok(found) => found,
-                Err(refusal) => {
+        for found in pointers {
+            let Some(mut claimant) = waiting.next() else { break };
+            let is_blind = matches!(found, Ok(None)) && !claimant.sealed;
+            let found = match (found, blindness.take_if(|_| is_blind)) {
+                (Ok(found), None) => found,
+                (Err(refusal), _) | (_, Some(Blindness::Unknown(refusal))) => {
+                    looked.push(claimant);
+                    self.withdraw_all(looked.into_iter().chain(waiting)).await;
+                    return Err(refusal);
+                }
+                (_, Some(Blindness::Certain)) => {
+                    let refusal = Refusal::Blind(claimant.claim.key().clone());
                     looked.push(claimant);
                     self.withdraw_all(looked.into_iter().chain(waiting)).await;
                     return Err(refusal);
@@ -170,16 +189,26 @@ impl Gate {
         Ok(looked)
     }
 
-    /// Where the registry points a claimed tag. "Nowhere" is believed only of who is
-    /// shown what was stored just now: some registries hide what is there from who may
-    /// push and not pull, and hide it with the same 404.
-    async fn look(&self, caller: &Caller, claimant: &Claimant, content: &Content) -> Result<Option<Digest>, Refusal> {
-        let key = claimant.claim.key();
-        let found = self.pointer(caller, key, Trust::OrService).await?;
-        if found.is_none() && !claimant.sealed && !self.sees_what_is_there(caller, &key.repository, &content.digest).await? {
-            return Err(Refusal::Blind(key.clone()));
-        }
-        Ok(found)
+    /// Where the registry points every claimed tag, asked at once. "Nowhere" is believed
+    /// only of who is shown what was stored just now: some registries hide what is there
+    /// from who may push and not pull, and hide it with the same 404. That is asked at the
+    /// same time, once for all tags.
+    async fn pointers(
+        &self,
+        caller: &Caller,
+        claimants: &[Claimant],
+        content: &Content,
+    ) -> (Vec<Result<Option<Digest>, Refusal>>, Option<Blindness>) {
+        let pointers = claimants.iter().map(|claimant| self.pointer(caller, claimant.claim.key(), Trust::OrService));
+        let new = claimants.iter().find(|claimant| !claimant.sealed);
+        let blindness = async {
+            match self.sees_what_is_there(caller, &new?.claim.key().repository, &content.digest).await {
+                Ok(true) => None,
+                Ok(false) => Some(Blindness::Certain),
+                Err(refusal) => Some(Blindness::Unknown(refusal)),
+            }
+        };
+        tokio::join!(join_all(pointers), blindness)
     }
 
     /// The registry held the tag before anyone claimed it: it means what is there.

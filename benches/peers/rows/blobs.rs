@@ -4,7 +4,7 @@ use Behind::{Files, FilesTls, Registry, Sink, SinkTls};
 use Run::Through;
 
 use super::{Behind, PROXIES, Row, Run, STARTED};
-use crate::client::{Connection, request};
+use crate::client::{Connection, put_blob};
 use crate::load::{Figures, Framing, download, streams, upload};
 use crate::peer::{Peer, Subject};
 use crate::world::{BLOB, BLOB_DIGEST, MIB, digest_of};
@@ -57,15 +57,4 @@ fn get_from_registry(peer: &Peer) -> Figures {
     let digest = digest_of(&blob);
     put_blob(&mut Connection::open(&peer.target).expect("a connection"), "real", digest.as_str(), &blob);
     download(peer, 1, 4, &format!("/v2/real/blobs/{digest}"), REAL_BLOB)
-}
-
-/// Uploads a blob in one PUT (distribution-spec, end-4a and end-6).
-pub fn put_blob(connection: &mut Connection, repository: &str, digest: &str, bytes: &[u8]) {
-    let begin = request("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], &[]);
-    let begun = connection.ask(&begin).expect("an answer").expect(202);
-    let location = begun.header("location").expect("a location");
-    let path = location.find("/v2/").map_or(location, |at| &location[at..]);
-    let separator = if path.contains('?') { '&' } else { '?' };
-    let finish = format!("{path}{separator}digest={digest}");
-    connection.ask(&request("PUT", &finish, &[], bytes)).expect("an answer").expect(201);
 }

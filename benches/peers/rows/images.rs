@@ -10,7 +10,7 @@ use crate::load::{Figures, Metric};
 use crate::peer::{Peer, Subject};
 use crate::process::eventually;
 use crate::program::Program;
-use crate::world::{MIB, World};
+use crate::world::{MIB, World, registry};
 
 const WHO: &[Subject] = &[Subject::Direct, Subject::Nginx, Subject::Pushonce];
 
@@ -32,7 +32,7 @@ pub fn stop() {
 fn push_and_pull(world: &World, subject: Subject) -> Figures {
     let daemons = DAEMONS.get_or_init(|| Mutex::new(Some(started(world.place.path())))).lock().expect("the daemons");
     let [pushes, pulls] = daemons.as_ref().expect("the daemons run");
-    let registry = world.registry(world.place.path());
+    let registry = registry(world.place.path());
     let peer = Peer::start(subject, registry.address, None, world.place.path());
     let name = format!("{}/{IMAGE}:1.4.0", peer.target.address);
     pushes.run(&["tag", IMAGE, &name]);

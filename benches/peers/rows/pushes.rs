@@ -2,12 +2,11 @@
 
 use Subject::{Direct, EnvoyRule, Nginx, NginxRule, Pushonce};
 
-use super::blobs::put_blob;
 use super::{Behind::RegistryOnDisk, Row, Run::Through, Turn};
 use crate::client::{Connection, request};
 use crate::load::{Figures, requests};
 use crate::peer::{Peer, Subject};
-use crate::world::{CONFIG, LAYER, MANIFEST, World, digest_of, manifest};
+use crate::world::{World, push, put_blobs};
 
 const ALL: &[Subject] = &[Direct, Nginx, NginxRule, EnvoyRule, Pushonce];
 const WHO_TAKE_IT_AGAIN: &[Subject] = &[Direct, Nginx, Pushonce];
@@ -28,16 +27,8 @@ const PUSHES: usize = 200;
 /// A repository that no other turn uses, with the blobs of the manifests.
 fn repository(peer: &Peer, turn: Turn) -> String {
     let name = format!("bench/{}-{}-{}", format!("{:?}", peer.subject).to_lowercase(), turn.row, turn.round);
-    let mut connection = Connection::open(&peer.target).expect("a connection");
-    for blob in [CONFIG, LAYER] {
-        put_blob(&mut connection, &name, digest_of(blob).as_str(), blob);
-    }
+    put_blobs(&mut Connection::open(&peer.target).expect("a connection"), &name);
     name
-}
-
-fn push(repository: &str, tag: &str, note: &str) -> Vec<u8> {
-    let path = format!("/v2/{repository}/manifests/{tag}");
-    request("PUT", &path, &[("Content-Type", MANIFEST)], manifest(note).as_bytes())
 }
 
 fn moving(_: &World, peer: &Peer, turn: Turn) -> Figures {

@@ -31,6 +31,23 @@ fn every_tag_is_set_on_a_registry_that_ignores_the_parameter() {
 }
 
 #[test]
+fn what_is_the_same_for_all_tags_is_asked_once() {
+    let chain = Chain::start();
+    let image = Image::random();
+    store(&chain.registry, "web", &image);
+    push(&chain.proxy, &image, "?tag=1.4.0&tag=1.4.1&tag=1.4.2").expect_created();
+    let requests = chain.manifest_requests();
+    let count = |request: String| requests.iter().filter(|seen| **seen == request).count();
+    for of_all in ["PUT", "HEAD"] {
+        assert_eq!(count(format!("{of_all} {}", image.digest())), 1, "{requests:?}");
+    }
+    for tag in ["1.4.0", "1.4.1", "1.4.2"] {
+        assert_eq!((count(format!("HEAD {tag}")), count(format!("PUT {tag}"))), (1, 1), "{requests:?}");
+    }
+    assert_eq!(requests.len(), 8, "{requests:?}");
+}
+
+#[test]
 fn one_immutable_tag_that_is_taken_refuses_all() {
     let registry = Registry::start();
     let proxy = Pushonce::start(&registry);
