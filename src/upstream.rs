@@ -21,6 +21,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::TrySendError;
 use thiserror::Error;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use self::body::{IdleLimit, Progress, RequestBody, ResponseBody};
 use self::connect::{ConnectError, Connector};
@@ -237,24 +238,25 @@ impl Upstream {
         let limit = self.config.response_timeout;
         let answer = lease.sender().try_send_request(request);
         tokio::pin!(answer);
-        let driven = poll_fn(|cx| {
+        let mut moved = progress.map(Progress::count);
+        lease.start_clock(limit);
+        poll_fn(|cx| {
             lease.drive(cx);
-            answer.as_mut().poll(cx)
-        });
-        tokio::pin!(driven);
-        loop {
-            let moved = progress.map(Progress::count);
-            tokio::select! {
-                // An answer that is there counts, be it at the last moment.
-                biased;
-                answer = &mut driven => return answer.map_err(Failure::from),
-                () = sleep(limit) => {
-                    if moved == progress.map(Progress::count) {
-                        return Err(Failure { error: UpstreamError::NoAnswer(limit), unsent: None });
-                    }
-                }
+            // An answer that is there counts, be it at the last moment.
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answer.map_err(Failure::from));
             }
-        }
+            while lease.is_late(cx) {
+                let moves = progress.map(Progress::count);
+                if moves == moved {
+                    return Poll::Ready(Err(Failure { error: UpstreamError::NoAnswer(limit), unsent: None }));
+                }
+                moved = moves;
+                lease.start_clock(limit);
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     fn hand_over(&self, response: Response<hyper::body::Incoming>, lease: Lease) -> Response<ResponseBody> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::body::RequestBody;
 use super::connect::Stream;
@@ -22,9 +22,17 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Keep-alive connections, ready for the next request. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
-    idle: Arc<Mutex<Vec<Idle>>>,
+    idle: Arc<Mutex<Idles>>,
     capacity: usize,
     lifetime: Duration,
+}
+
+#[derive(Default)]
+struct Idles {
+    /// The one that was used last is the last.
+    connections: Vec<Idle>,
+    /// Whether somebody looks at them once in a while.
+    is_swept: bool,
 }
 
 struct Idle {
@@ -37,12 +45,32 @@ struct Connection {
     sender: SendRequest<RequestBody>,
     /// Sends and reads when it is polled; none once it is over.
     driver: Option<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>,
+    clock: Clock,
+}
+
+/// A limit on waiting that is set for every request and hardly ever reached: the timer
+/// stays as it is until it goes off, and only then is it set to what is left.
+struct Clock {
+    timer: Pin<Box<Sleep>>,
+    until: Instant,
 }
 
 /// A connection in use, with the place it returns to.
 pub struct Lease {
     connection: Connection,
     pool: Pool,
+}
+
+impl Clock {
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= self.until {
+                return true;
+            }
+            self.timer.as_mut().reset(self.until);
+        }
+        false
+    }
 }
 
 impl Connection {
@@ -71,7 +99,7 @@ impl Pool {
     /// The connection that was used last and can take a request now.
     pub fn take(&self) -> Option<Lease> {
         let mut idle = lock(&self.idle);
-        while let Some(Idle { mut connection, since }) = idle.pop() {
+        while let Some(Idle { mut connection, since }) = idle.connections.pop() {
             if since.elapsed() < self.lifetime && !connection.is_over() && connection.sender.is_ready() {
                 return Some(Lease { connection, pool: self.clone() });
             }
@@ -82,17 +110,19 @@ impl Pool {
     /// A fresh connection that shall return here.
     pub async fn open(&self, stream: Stream) -> hyper::Result<Lease> {
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
-        Ok(Lease { connection: Connection { sender, driver: Some(Box::new(driver)) }, pool: self.clone() })
+        let clock = Clock { timer: Box::pin(sleep(Duration::ZERO)), until: Instant::now() };
+        Ok(Lease { connection: Connection { sender, driver: Some(Box::new(driver)), clock }, pool: self.clone() })
     }
 
     fn put(&self, connection: Connection) {
         let mut idle = lock(&self.idle);
-        if idle.is_empty() {
+        if !idle.is_swept {
+            idle.is_swept = true;
             tokio::spawn(sweep(Arc::downgrade(&self.idle), self.lifetime));
         }
-        idle.push(Idle { connection, since: Instant::now() });
-        if idle.len() > self.capacity {
-            idle.remove(0);
+        idle.connections.push(Idle { connection, since: Instant::now() });
+        if idle.connections.len() > self.capacity {
+            idle.connections.remove(0);
         }
     }
 }
@@ -100,6 +130,16 @@ impl Pool {
 impl Lease {
     pub fn sender(&mut self) -> &mut SendRequest<RequestBody> {
         &mut self.connection.sender
+    }
+
+    /// Begins to wait for an answer.
+    pub fn start_clock(&mut self, limit: Duration) {
+        self.connection.clock.until = Instant::now() + limit;
+    }
+
+    /// Whether the answer was waited for as long as it may be.
+    pub fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        self.connection.clock.is_over(cx)
     }
 
     /// Sends and reads what can be sent and read now. Whoever waits for something of the
@@ -134,19 +174,20 @@ impl Lease {
 }
 
 /// Drops what is over, until nothing is left.
-async fn sweep(idle: Weak<Mutex<Vec<Idle>>>, lifetime: Duration) {
+async fn sweep(idle: Weak<Mutex<Idles>>, lifetime: Duration) {
     loop {
         sleep(SWEEP).await;
         let Some(idle) = idle.upgrade() else { return };
         let mut idle = lock(&idle);
-        idle.retain_mut(|idle| idle.since.elapsed() < lifetime && !idle.connection.is_over());
-        if idle.is_empty() {
+        idle.connections.retain_mut(|idle| idle.since.elapsed() < lifetime && !idle.connection.is_over());
+        if idle.connections.is_empty() {
+            idle.is_swept = false;
             return;
         }
     }
 }
 
-fn lock(idle: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
+fn lock(idle: &Mutex<Idles>) -> MutexGuard<'_, Idles> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -27,7 +27,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 const CLIENTS: usize = 8;
-const EACH: usize = 4_000;
+const EACH: usize = 2_500;
 
 fn read(peer: &Peer, method: &str, reference: &str) -> Figures {
     let asked = request(method, &format!("/v2/bench/manifests/{reference}"), &[], &[]);

@@ -18,7 +18,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// How long the streams run before the memory is read.
-const LONG_ENOUGH: Duration = Duration::from_secs(6);
+const LONG_ENOUGH: Duration = Duration::from_secs(4);
 /// What each client reads, and how often.
 const PART: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(250);
