@@ -5,6 +5,10 @@
 
 CARGO ?= cargo
 
+# What is measured is the release. cargo puts the program of its own bench profile in the
+# release's place, so it is taken aside.
+released = $(CARGO) build --locked --release && install -D target/release/pushonce target/released/pushonce
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -18,7 +22,7 @@ test: ## install what is missing and run all tests (as root, for docker's daemon
 
 soak: ## the long runs: every state of the model, ten thousand simulated seeds, ten minutes under load
 	scripts/install-deps.sh test
-	$(CARGO) build --locked --release
+	$(released)
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) bench --locked --bench peers -- soak
 	SOAK=1 $(CARGO) test --locked --test model everything_at_once -- --nocapture
 	SIMULATION_SEEDS=$(or $(SEEDS),10000) $(CARGO) test --locked --lib simulation -- --nocapture
@@ -26,7 +30,7 @@ soak: ## the long runs: every state of the model, ten thousand simulated seeds, 
 
 bench: ## pushonce beside nginx, haproxy and Envoy, into docs/PERFORMANCE.md (as root), or: make bench ROUNDS=1 ROWS="blob GET"
 	scripts/install-deps.sh bench
-	$(CARGO) build --locked --release
+	$(released)
 	ROUNDS=$(ROUNDS) ROWS="$(ROWS)" TAGS=$(TAGS) $(CARGO) bench --locked --bench peers
 
 bench-ledger: ## how much the ledger does in a second, and with ten million tags, or: make bench-ledger TAGS=100000

@@ -177,8 +177,8 @@ pub fn command(
 const NGINX_MODULES: &str = "load_module modules/ndk_http_module.so;\nload_module modules/ngx_http_lua_module.so;";
 /// Where `scripts/install-deps.sh bench` puts it.
 pub const ENVOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/envoy/envoy");
-/// The release, as it is shipped.
-const PUSHONCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/pushonce");
+/// The release, as it is shipped; `make bench` puts it there.
+const PUSHONCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/released/pushonce");
 
 /// The templates of configurations have words in braces; braces around anything else are
 /// the format's own. What is filled in may hold words as well.
