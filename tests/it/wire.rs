@@ -5,6 +5,7 @@ mod cases;
 mod curl;
 mod frames;
 mod http2;
+mod kept;
 mod limits;
 mod listener;
 mod multiplexed;
