@@ -70,13 +70,14 @@ fn main() -> ExitCode {
                 }
             }
         }
+        // Whatever is cut off later, what was measured is kept.
+        if wanted.is_none() {
+            report::write(&results, rounds);
+        }
     }
     bar.finish_and_clear();
     rows::stop();
     print!("{}", report::tables(&results));
-    if wanted.is_none() {
-        report::write(&results, rounds);
-    }
     ExitCode::SUCCESS
 }
 

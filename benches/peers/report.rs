@@ -80,7 +80,6 @@ pub fn write(results: &Results, rounds: usize) {
         write!(text, "\n### All figures\n\nMedians, with the lowest and the highest round in parentheses.\n{}", tables(results));
     text += &format!("\n{END}{tail}");
     std::fs::write(&file, text).expect("docs/PERFORMANCE.md");
-    println!("written: {}", file.display());
 }
 
 /// What was measured on, and which versions.

@@ -8,8 +8,10 @@ use super::peer::Subject;
 /// Figures of every row, subject and metric, one of each round.
 #[derive(Default)]
 pub struct Results {
-    rows: Vec<(&'static str, BTreeMap<(Subject, Metric), Vec<f64>>)>,
+    rows: Vec<(&'static str, Measured)>,
 }
+
+type Measured = BTreeMap<(Subject, Metric), Vec<f64>>;
 
 /// A median with the lowest and the highest.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,7 @@ impl Spread {
 impl Results {
     pub fn add(&mut self, row: &'static str, subject: Subject, figures: &Figures) {
         let place = self.rows.iter().position(|(name, _)| *name == row).unwrap_or_else(|| {
-            self.rows.push((row, BTreeMap::new()));
+            self.rows.push((row, Measured::new()));
             self.rows.len() - 1
         });
         for (metric, value) in figures {

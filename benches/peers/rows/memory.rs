@@ -36,7 +36,11 @@ fn slow(peer: &Peer, count: usize) -> Figures {
     let mut part = vec![0; PART];
     while begun.elapsed() < LONG_ENOUGH {
         for client in &mut clients {
-            assert!(client.read(&mut part).expect("a part") > 0, "a stream ended early");
+            // Whoever does not hold them all has no figure.
+            if !client.read(&mut part).is_ok_and(|count| count > 0) {
+                eprintln!("{}: one of {count} slow streams ended early", peer.subject);
+                return Figures::new();
+            }
         }
         thread::sleep(PAUSE);
     }
