@@ -144,11 +144,13 @@ pub struct ResponseBody {
     inner: Incoming,
     idle: IdleTimer,
     lease: Option<Lease>,
+    /// Why the body ended early, until that is told.
+    broken: Option<BodyError>,
 }
 
 impl ResponseBody {
     pub(super) fn new(inner: Incoming, idle: IdleLimit, lease: Lease) -> Self {
-        let mut body = Self { inner, idle: IdleTimer::new(idle), lease: Some(lease) };
+        let mut body = Self { inner, idle: IdleTimer::new(idle), lease: Some(lease), broken: None };
         body.release_at_end();
         body
     }
@@ -168,6 +170,9 @@ impl Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = self.get_mut();
+        if let Some(broken) = body.broken.take() {
+            return Poll::Ready(Some(Err(broken)));
+        }
         let frame = without_trailers(ready!(body.idle.poll(cx, |cx| {
             let frame = Pin::new(&mut body.inner).poll_frame(cx);
             match (&frame, &mut body.lease) {
@@ -181,6 +186,13 @@ impl Body for ResponseBody {
         match &frame {
             Some(Ok(_)) | None => body.release_at_end(),
             Some(Err(_)) => drop(body.lease.take()),
+        }
+        // hyper drops what it has not sent yet where a body breaks, the head included: it
+        // gets the time to send that first.
+        if let Some(Err(broken)) = frame {
+            body.broken = Some(broken);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         Poll::Ready(frame)
     }
