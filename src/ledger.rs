@@ -26,7 +26,6 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 pub mod tree;
-mod words;
 pub mod witness;
 
 use std::fmt;

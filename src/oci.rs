@@ -10,6 +10,7 @@ pub mod name;
 pub mod reference;
 pub mod tag_case;
 mod text;
+pub(crate) mod words;
 
 pub use error::{ErrorCode, error_body};
 pub use name::RepositoryName;

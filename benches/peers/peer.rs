@@ -69,8 +69,17 @@ impl Peer {
             return Self { subject, target, tree: None, _process: None };
         }
         let port = free_port();
-        let process = launch(subject, upstream, tls, place, port);
+        let directory = place.join(port.to_string());
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let command = command(subject, upstream, tls, &directory, &directory.join("pushonce.db"), port);
+        let package = if subject == Subject::Haproxy { "haproxy" } else { "nginx" };
+        let mut process = Program::start(command, package, &directory.join("log"));
+        eventually(Duration::from_secs(30), "the proxy listens", || {
+            assert!(process.ended().is_none(), "{subject} ended at once:\n{}", process.output());
+            process.listens_on(port).then_some(())
+        });
         let target = Target { address: SocketAddr::from(([127, 0, 0, 1], port)), tls: tls.map(|tls| Arc::clone(&tls.client)) };
+        eventually(Duration::from_secs(30), "the registry answers through the proxy", || answers(&target));
         let tree = Tree::of(process.pid());
         Self { subject, target, tree: Some(tree), _process: Some(process) }
     }
@@ -82,23 +91,6 @@ impl Peer {
     pub fn memory(&self) -> f64 {
         self.tree.as_ref().map_or(0.0, Tree::memory)
     }
-}
-
-/// Starts a proxy, and waits until it answers for `upstream`.
-pub fn launch(subject: Subject, upstream: SocketAddr, tls: Option<&Certificate>, place: &Path, port: u16) -> Program {
-    let directory = place.join(port.to_string());
-    std::fs::create_dir_all(&directory).expect("a directory");
-    let ledger = directory.join("pushonce.db");
-    let command = command(subject, upstream, tls, &directory, &ledger, port);
-    let package = if matches!(subject, Subject::Haproxy) { "haproxy" } else { "nginx" };
-    let mut process = Program::start(command, package, &directory.join("log"));
-    eventually(Duration::from_secs(30), "the proxy answers", || {
-        assert!(process.ended().is_none(), "{subject} ended at once:\n{}", process.output());
-        process.listens_on(port).then_some(())
-    });
-    let target = Target { address: SocketAddr::from(([127, 0, 0, 1], port)), tls: tls.map(|tls| Arc::clone(&tls.client)) };
-    eventually(Duration::from_secs(30), "the registry answers through the proxy", || answers(&target));
-    process
 }
 
 /// Whether somebody behind `target` speaks HTTP.

@@ -55,7 +55,6 @@ fn cell(spread: Spread) -> String {
 
 fn number(value: f64) -> String {
     match value.abs() {
-        1000.0.. => format!("{value:.0}"),
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         1.0.. => format!("{value:.2}"),

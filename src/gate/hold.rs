@@ -26,14 +26,6 @@ pub(super) struct Claimant {
     needs_pointing: bool,
 }
 
-/// Why "nowhere" is not believed.
-enum Blindness {
-    /// The registry hides from this client what it has.
-    Certain,
-    /// It could not be asked.
-    Unknown(Refusal),
-}
-
 impl Gate {
     /// Refuses a push of other bytes before anything is stored upstream. An open
     /// claim for other bytes is finished first: its bytes win.
@@ -147,21 +139,14 @@ impl Gate {
         content: &Content,
         decision: &mut Decision,
     ) -> Result<Vec<Claimant>, Refusal> {
-        let (pointers, mut blindness) = self.pointers(caller, &claimants, content).await;
+        let pointers = self.pointers(caller, &claimants, content).await;
         let mut looked = Vec::with_capacity(claimants.len());
         let mut waiting = claimants.into_iter();
         for found in pointers {
             let Some(mut claimant) = waiting.next() else { break };
-            let is_blind = matches!(found, Ok(None)) && !claimant.sealed;
-            let found = match (found, blindness.take_if(|_| is_blind)) {
-                (Ok(found), None) => found,
-                (Err(refusal), _) | (_, Some(Blindness::Unknown(refusal))) => {
-                    looked.push(claimant);
-                    self.withdraw_all(looked.into_iter().chain(waiting)).await;
-                    return Err(refusal);
-                }
-                (_, Some(Blindness::Certain)) => {
-                    let refusal = Refusal::Blind(claimant.claim.key().clone());
+            let found = match found {
+                Ok(found) => found,
+                Err(refusal) => {
                     looked.push(claimant);
                     self.withdraw_all(looked.into_iter().chain(waiting)).await;
                     return Err(refusal);
@@ -193,22 +178,22 @@ impl Gate {
     /// only of who is shown what was stored just now: some registries hide what is there
     /// from who may push and not pull, and hide it with the same 404. That is asked at the
     /// same time, once for all tags.
-    async fn pointers(
-        &self,
-        caller: &Caller,
-        claimants: &[Claimant],
-        content: &Content,
-    ) -> (Vec<Result<Option<Digest>, Refusal>>, Option<Blindness>) {
+    async fn pointers(&self, caller: &Caller, claimants: &[Claimant], content: &Content) -> Vec<Result<Option<Digest>, Refusal>> {
         let pointers = claimants.iter().map(|claimant| self.pointer(caller, claimant.claim.key(), Trust::OrService));
         let new = claimants.iter().find(|claimant| !claimant.sealed);
-        let blindness = async {
-            match self.sees_what_is_there(caller, &new?.claim.key().repository, &content.digest).await {
-                Ok(true) => None,
-                Ok(false) => Some(Blindness::Certain),
-                Err(refusal) => Some(Blindness::Unknown(refusal)),
+        let sees = async {
+            match new {
+                Some(new) => self.sees_what_is_there(caller, &new.claim.key().repository, &content.digest).await,
+                None => Ok(true),
             }
         };
-        tokio::join!(join_all(pointers), blindness)
+        let (mut pointers, sees) = tokio::join!(join_all(pointers), sees);
+        // The first doubt ends the push, so one is enough.
+        let nowhere = |(claimant, found): &(&Claimant, &mut Result<_, _>)| !claimant.sealed && matches!(found, Ok(None));
+        if let (Ok(false) | Err(_), Some((claimant, found))) = (&sees, claimants.iter().zip(&mut pointers).find(nowhere)) {
+            *found = Err(sees.err().unwrap_or_else(|| Refusal::Blind(claimant.claim.key().clone())));
+        }
+        pointers
     }
 
     /// The registry held the tag before anyone claimed it: it means what is there.

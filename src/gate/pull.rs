@@ -18,6 +18,8 @@ use crate::upstream::body::RequestBody;
 use crate::upstream::{DOCKER_CONTENT_DIGEST, Outgoing, Trust, without_body};
 
 impl Gate {
+    // What is rare is boxed: a future is as large as its largest branch, and is moved for
+    // every request.
     pub(super) async fn pull(
         self: &Arc<Self>,
         caller: &Arc<Caller>,

@@ -11,9 +11,9 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::words::words;
 use super::{Act, LedgerError, Note, Record, TagKey};
 use crate::clock::AttemptId;
+use crate::oci::words::words;
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// What an exception lets happen to a tag, once.

@@ -8,7 +8,7 @@ use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::TagKey;
-use super::words::words;
+use crate::oci::words::words;
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// What was done, or tried.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::json;
 
 /// The codes that pushonce answers with. Codes of the registry pass through as
 /// the registry wrote them.
@@ -51,6 +51,5 @@ impl fmt::Display for ErrorCode {
 /// The JSON body of one error: `{"errors":[{"code":…,"message":…}]}`. There is
 /// no `detail`, because docker prints it behind the message.
 pub fn error_body(code: ErrorCode, message: &str) -> Bytes {
-    // No code needs an escape.
-    Bytes::from(format!(r#"{{"errors":[{{"code":"{code}","message":{}}}]}}"#, Value::from(message)))
+    Bytes::from(json!({"errors": [{"code": code.as_str(), "message": message}]}).to_string())
 }

@@ -6,8 +6,8 @@ use regex::Regex;
 use thiserror::Error;
 
 use super::pattern::is_referrers_tag;
-use super::verdict::words;
 use super::{Policy, RepositoryPattern, Rule};
+use crate::oci::words::words;
 use crate::oci::{RepositoryName, Tag};
 
 /// What happens to a pull of a tag that moves.
@@ -20,7 +20,7 @@ pub enum PullAction {
     Refuse,
 }
 
-words!(PullAction { Allow = "allow", Warn = "warn", Refuse = "refuse" });
+words!(PullAction { Allow => "allow", Warn => "warn", Refuse => "refuse" });
 
 /// A glob over the names of hosts or users: `*` is any run of characters, `?` is one.
 #[derive(Clone, Debug)]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::oci::words::words;
+
 /// How a tag may change after its first push (the word is Amazon ECR's).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mutability {
@@ -146,29 +148,9 @@ impl Verdict {
     }
 }
 
-macro_rules! words {
-    ($kind:ident { $($variant:ident = $word:literal),* }) => {
-        impl $kind {
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word of the policy file.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl std::fmt::Display for $kind {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(super) use words;
-
-words!(Mutability { Immutable = "immutable", ForwardOnly = "forward-only", AppendOnly = "append-only", Mutable = "mutable" });
-words!(Enforcement { Enforce = "enforce", Audit = "audit" });
-words!(Delete { Deny = "deny", Allow = "allow" });
-words!(MultiArch { Refuse = "refuse", Settle = "settle" });
-words!(Channel { All = "all", Stable = "stable" });
-words!(Unreleased { Allow = "allow", Warn = "warn", Refuse = "refuse" });
+words!(Mutability { Immutable => "immutable", ForwardOnly => "forward-only", AppendOnly => "append-only", Mutable => "mutable" });
+words!(Enforcement { Enforce => "enforce", Audit => "audit" });
+words!(Delete { Deny => "deny", Allow => "allow" });
+words!(MultiArch { Refuse => "refuse", Settle => "settle" });
+words!(Channel { All => "all", Stable => "stable" });
+words!(Unreleased { Allow => "allow", Warn => "warn", Refuse => "refuse" });

@@ -66,9 +66,12 @@ pub struct Forwarding {
 
 /// A client's headers as the registry gets them.
 pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, secure: bool, forwarding: &Forwarding) -> HeaderMap {
-    remove_named_in_connection(&mut headers);
-    let others: &[HeaderName] = if forwarding.trust { &[] } else { &FORWARDED_BY_OTHERS };
-    remove(&mut headers, &[&HOP_BY_HOP, &OVERRIDES, &[EXPECT], others]);
+    remove_hop_by_hop(&mut headers);
+    remove(&mut headers, &OVERRIDES);
+    headers.remove(EXPECT);
+    if !forwarding.trust {
+        remove(&mut headers, &FORWARDED_BY_OTHERS);
+    }
     let chain = match headers.get(X_FORWARDED_FOR).and_then(|chain| chain.to_str().ok()) {
         Some(chain) => format!("{chain}, {peer}"),
         None => peer.to_string(),
@@ -89,7 +92,8 @@ pub fn for_upstream(mut headers: HeaderMap, peer: IpAddr, secure: bool, forwardi
 /// how it came, but nothing about a body or the form of the answer.
 pub fn for_check(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
-    remove(&mut headers, &[&CONDITIONS, &[CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING]]);
+    remove(&mut headers, &CONDITIONS);
+    remove(&mut headers, &[CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING]);
     headers
 }
 
@@ -103,14 +107,6 @@ pub fn for_service(headers: &HeaderMap) -> HeaderMap {
 
 /// Drops what concerns one connection, and what `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    remove_named_in_connection(headers);
-    remove(headers, &[&HOP_BY_HOP]);
-}
-
-fn remove_named_in_connection(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
-        return;
-    }
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -119,17 +115,15 @@ fn remove_named_in_connection(headers: &mut HeaderMap) {
         .filter_map(|name| name.trim().parse().ok())
         .filter(|name| !KEPT_THOUGH_NAMED.contains(name))
         .collect();
-    remove(headers, &[&named]);
+    remove(headers, &named);
+    remove(headers, &HOP_BY_HOP);
 }
 
 /// `Connection` must not take these away: framing, the target, the credentials.
 static KEPT_THOUGH_NAMED: [HeaderName; 5] = [CONTENT_LENGTH, CONTENT_TYPE, HOST, http::header::AUTHORIZATION, X_FORWARDED_FOR];
 
-/// Removes what any of the lists names. A request has few headers and the lists are long,
-/// so what is there is looked up in the lists, and not the other way round.
-fn remove(headers: &mut HeaderMap, lists: &[&[HeaderName]]) {
-    let is_listed = |name: &&HeaderName| lists.iter().any(|list| list.contains(name));
-    while let Some(name) = headers.keys().find(is_listed).cloned() {
+fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
         headers.remove(name);
     }
 }

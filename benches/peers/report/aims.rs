@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::number;
+use super::cell;
 use crate::load::Metric::{self, CpuPerGib, CpuPerRequest, Median, Memory, Rate, Throughput, Time};
 use crate::peer::Subject::{Direct, Nginx, Pushonce};
 use crate::results::{Results, Spread};
@@ -65,9 +65,8 @@ pub fn table(results: &Results) -> String {
             AtMost(limit) => ("≤", limit, spread.median <= *limit),
             AtLeast(limit) => ("≥", limit, spread.median >= *limit),
         };
-        let spread_text = format!("{} ({}–{})", number(spread.median), number(spread.low), number(spread.high));
         let reached = if is_reached { "reached" } else { "**not reached**" };
-        let _ = writeln!(text, "| {what} | {word} {limit} {unit} | {spread_text} | {reached} |");
+        let _ = writeln!(text, "| {what} | {word} {limit} {unit} | {} | {reached} |", cell(spread));
     }
     text
 }

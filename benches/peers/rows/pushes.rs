@@ -31,6 +31,14 @@ fn repository(peer: &Peer, turn: Turn) -> String {
     name
 }
 
+/// The same with a release in it, and a connection.
+fn released(peer: &Peer, turn: Turn) -> (String, Connection) {
+    let repository = repository(peer, turn);
+    let mut connection = Connection::open(&peer.target).expect("a connection");
+    connection.ask(&push(&repository, "1.4.0", "a release")).expect("an answer").expect(201);
+    (repository, connection)
+}
+
 fn moving(_: &World, peer: &Peer, turn: Turn) -> Figures {
     let repository = repository(peer, turn);
     requests(peer, 1, PUSHES, |connection, number| {
@@ -68,9 +76,7 @@ fn again(_: &World, peer: &Peer, turn: Turn) -> Figures {
 }
 
 fn refused(_: &World, peer: &Peer, turn: Turn) -> Figures {
-    let repository = repository(peer, turn);
-    let mut before = Connection::open(&peer.target).expect("a connection");
-    before.ask(&push(&repository, "1.4.0", "a release")).expect("an answer").expect(201);
+    let (repository, mut before) = released(peer, turn);
     let other = push(&repository, "1.4.0", "another one");
     before.ask(&other).expect("an answer").expect(409);
     requests(peer, 1, PUSHES, |connection, _| {
@@ -79,9 +85,7 @@ fn refused(_: &World, peer: &Peer, turn: Turn) -> Figures {
 }
 
 fn read(_: &World, peer: &Peer, turn: Turn) -> Figures {
-    let repository = repository(peer, turn);
-    let mut before = Connection::open(&peer.target).expect("a connection");
-    before.ask(&push(&repository, "1.4.0", "a release")).expect("an answer").expect(201);
+    let (repository, _) = released(peer, turn);
     let asked = request("GET", &format!("/v2/{repository}/manifests/1.4.0"), &[], &[]);
     requests(peer, 1, PUSHES, |connection, _| {
         connection.ask(&asked).expect("an answer").expect(200);
