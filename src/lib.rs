@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod questions;
 pub mod checkpoint;
 pub mod config;
+pub mod buffers;
 pub mod metrics;
 pub mod notary;
 pub mod webhooks;

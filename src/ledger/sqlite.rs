@@ -15,6 +15,7 @@ mod judge;
 mod lock;
 mod log;
 mod open;
+mod soundness;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,8 @@ pub use self::verify::{Findings, verify};
 use self::books::Books;
 use self::chain::Chain;
 use self::open::{MIGRATIONS, Opened, Wanted};
-use self::writer::{Remembered, Writer};
+use self::soundness::Soundness;
+use self::writer::{Book, Remembered, Writer};
 use super::event::{Event, Outcome};
 use super::witness::Keeper;
 use super::{
@@ -61,14 +63,15 @@ pub struct SqliteLedger {
     /// For what reads many rows: on a blocking thread, and on a connection of
     /// its own so that no lookup waits behind a listing.
     scans: Arc<Mutex<Connection>>,
+    soundness: Arc<Soundness>,
     writer: Writer,
     _lock: Option<File>,
 }
 
 impl SqliteLedger {
     /// Opens or creates the ledger in the file `path`, for the registry of this
-    /// name, with its witness beside it. Reads the whole file to check it; call it
-    /// before serving.
+    /// name, with its witness beside it. Call it before serving: a file of up to 8 MiB is read
+    /// from end to end first, a larger one while reads are answered already.
     pub fn open(path: &Path, registry: &str) -> Result<Self, OpenError> {
         Self::open_witnessed(path, registry, None)
     }
@@ -76,7 +79,7 @@ impl SqliteLedger {
     /// The same with the witness in a file of its own choice; `None` is
     /// `<path>.head`. A ledger that is not the one of its witness is refused.
     pub fn open_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
-        Self::start(open::open(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
+        Self::start(open::open(&Wanted { file: path, registry, witness, is_accepted: false, is_impatient: true })?, path, registry)
     }
 
     /// Opens a ledger that another process may be serving, for one command of an
@@ -90,7 +93,11 @@ impl SqliteLedger {
 
     /// The same with the witness in a file of its own choice.
     pub fn beside_witnessed(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
-        Self::start(open::beside(&Wanted { file: path, registry, witness, is_accepted: false })?, path, registry)
+        Self::start(
+            open::beside(&Wanted { file: path, registry, witness, is_accepted: false, is_impatient: false })?,
+            path,
+            registry,
+        )
     }
 
     fn start(opened: Opened, path: &Path, registry: &str) -> Result<Self, OpenError> {
@@ -100,12 +107,15 @@ impl SqliteLedger {
         let keeper =
             if serves { Keeper::start(&opened.witness, opened.heads) } else { Keeper::beside(&opened.witness, opened.heads) }?;
         let chain = Chain::new(&opened.file, opened.heads).map_err(thread)?;
-        let writer = Writer::start(opened.writer, Arc::clone(&registry), Remembered { chain, keeper }, serves).map_err(thread)?;
+        let soundness = Arc::new(opened.soundness);
+        let book = Book { file: opened.file, registry: Arc::clone(&registry), soundness: Arc::clone(&soundness), folds: serves };
+        let writer = Writer::start(opened.writer, book, Remembered { chain, keeper }).map_err(thread)?;
         Ok(Self {
             file: path.to_owned(),
             registry,
             lookups: Mutex::new(opened.lookups),
             scans: Arc::new(Mutex::new(opened.scans)),
+            soundness,
             writer,
             _lock: opened.lock,
         })
@@ -118,6 +128,7 @@ impl SqliteLedger {
     }
 
     fn look<T>(&self, read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        self.soundness.readable()?;
         look(&self.lookups, &self.registry, read)
     }
 
@@ -125,6 +136,7 @@ impl SqliteLedger {
         &self,
         read: impl FnOnce(&Books<'_>) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
+        self.soundness.readable()?;
         let (scans, registry) = (Arc::clone(&self.scans), Arc::clone(&self.registry));
         let task = tokio::task::spawn_blocking(move || look(&scans, &registry, read));
         task.await.unwrap_or_else(|error| Err(LedgerError::Unavailable(error.to_string())))
@@ -254,6 +266,10 @@ impl Ledger for SqliteLedger {
 
     async fn ping(&self) -> Result<(), LedgerError> {
         self.look(|books| books.probe())?;
+        // Whoever writes waits for the end of the check, and is not turned away.
+        if !self.soundness.is_known() {
+            return Ok(());
+        }
         self.writer.write(|books| books.beat()).await
     }
 }

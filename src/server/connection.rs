@@ -24,6 +24,7 @@ use super::stalled::Stalled;
 use super::streams::{Parts, Streams};
 use super::wire::Watched;
 use crate::answer::Answer;
+use crate::buffers::{self, Buffers};
 use crate::config::valid;
 use crate::gate::{Gate, Peer};
 use crate::metrics::Metrics;
@@ -33,6 +34,9 @@ use crate::upstream::body::IdleLimit;
 #[derive(Debug)]
 pub struct Protocols {
     http1: http1::Builder,
+    /// The same with less room, for when there are many.
+    http1_tight: http1::Builder,
+    buffers: Buffers,
     http2: http2::Builder<Streams>,
     header_timeout: Duration,
     header_limit: usize,
@@ -45,6 +49,9 @@ impl Protocols {
         let idle = IdleLimit::new(server, &metrics);
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(server.header_timeout).max_header_size(server.header_limit);
+        let mut http1_tight = http1.clone();
+        // What is buffered holds a whole head, whose limit is another.
+        http1_tight.max_buf_size(buffers::TIGHT.max(server.header_limit));
         let mut http2 = http2::Builder::new(Streams::new(idle.clone(), Arc::clone(&metrics)));
         http2
             .timer(TokioTimer::new())
@@ -53,7 +60,17 @@ impl Protocols {
             .max_pending_accept_reset_streams(server.max_resets)
             .keep_alive_interval(server.header_timeout)
             .adaptive_window(true);
-        Self { http1, http2, header_timeout: server.header_timeout, header_limit: server.header_limit, idle, metrics }
+        let buffers = Buffers::new();
+        Self {
+            http1,
+            http1_tight,
+            buffers,
+            http2,
+            header_timeout: server.header_timeout,
+            header_limit: server.header_limit,
+            idle,
+            metrics,
+        }
     }
 
     /// Serves a connection to its end. What goes wrong on it concerns its client
@@ -120,7 +137,9 @@ impl Protocols {
             let (gate, verdict) = (Arc::clone(&gate), verdicts.next());
             async move { Ok::<Answer, Infallible>(super::answer(gate, request, peer, verdict).await) }
         });
-        until_drained(self.http1.serve_connection(TokioIo::new(stream), service), drain).await
+        let wide = self.buffers.wide();
+        let http1 = if wide.is_some() { &self.http1 } else { &self.http1_tight };
+        until_drained(http1.serve_connection(TokioIo::new(stream), service), drain).await
     }
 
     async fn serve_http2<S>(&self, stream: S, peer: Peer, gate: Arc<Gate>, drain: &Drain) -> io::Result<()>

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::body::RequestBody;
 use super::connect::Stream;
+use crate::buffers::{self, Buffers, Wide};
 
 /// How often idle connections are looked at, so that those that the registry closed go.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -23,6 +24,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Pool {
     idle: Arc<Mutex<Idles>>,
+    buffers: Arc<Buffers>,
     capacity: usize,
     lifetime: Duration,
 }
@@ -46,6 +48,8 @@ struct Connection {
     /// Sends and reads when it is polled; none once it is over.
     driver: Option<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>,
     clock: Clock,
+    /// Held for as long as the connection lasts.
+    _wide: Option<Wide>,
 }
 
 /// A limit on waiting that is set for every request and hardly ever reached: the timer
@@ -93,7 +97,7 @@ impl Connection {
 impl Pool {
     /// Keeps at most `capacity` connections, each idle for at most `lifetime`.
     pub fn new(capacity: usize, lifetime: Duration) -> Self {
-        Self { idle: Arc::default(), capacity, lifetime }
+        Self { idle: Arc::default(), buffers: Arc::new(Buffers::new()), capacity, lifetime }
     }
 
     /// The connection that was used last and can take a request now.
@@ -109,9 +113,15 @@ impl Pool {
 
     /// A fresh connection that shall return here.
     pub async fn open(&self, stream: Stream) -> hyper::Result<Lease> {
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        let wide = self.buffers.wide();
+        let mut builder = http1::Builder::new();
+        if wide.is_none() {
+            builder.max_buf_size(buffers::TIGHT);
+        }
+        let (sender, driver) = builder.handshake(TokioIo::new(stream)).await?;
         let clock = Clock { timer: Box::pin(sleep(Duration::ZERO)), until: Instant::now() };
-        Ok(Lease { connection: Connection { sender, driver: Some(Box::new(driver)), clock }, pool: self.clone() })
+        let connection = Connection { sender, driver: Some(Box::new(driver)), clock, _wide: wide };
+        Ok(Lease { connection, pool: self.clone() })
     }
 
     fn put(&self, connection: Connection) {

@@ -23,7 +23,7 @@ impl SqliteLedger {
         reason: &str,
         now: Timestamp,
     ) -> Result<Vec<Doubt>, OpenError> {
-        let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: true })?;
+        let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: true, is_impatient: false })?;
         if opened.doubts.is_empty() {
             return Ok(Vec::new());
         }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
+use super::soundness::{Soundness, check, is_large};
 use super::{chain, judge, lock};
 use crate::ledger::paths::{directory_of, with_suffix};
 use crate::ledger::witness::{self, Doubt, Heads, WitnessError};
@@ -92,6 +93,8 @@ pub(super) struct Wanted<'a> {
     pub(super) witness: Option<&'a Path>,
     /// Whether an operator says that it counts, whatever the doubts.
     pub(super) is_accepted: bool,
+    /// Whether a large file may be opened first and read from end to end then.
+    pub(super) is_impatient: bool,
 }
 
 pub(super) struct Opened {
@@ -103,6 +106,7 @@ pub(super) struct Opened {
     pub(super) lock: Option<File>,
     pub(super) witness: PathBuf,
     pub(super) heads: Heads,
+    pub(super) soundness: Soundness,
     /// Why it would be refused, had no operator accepted it.
     pub(super) doubts: Vec<Doubt>,
 }
@@ -135,8 +139,16 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     if writer.is_readonly(MAIN_DB).map_err(explain)? {
         return Err(OpenError::ReadOnly { file });
     }
-    let is_new = recognise(&writer, &file)? == 0;
-    check(&writer, &file)?;
+    let found = recognise(&writer, &file)?;
+    let is_new = found == 0;
+    // Nothing is migrated that is not known to be whole.
+    let is_current = usize::try_from(found) == Ok(MIGRATIONS.len());
+    let soundness = if wanted.is_impatient && is_current && is_large(&file)? {
+        Soundness::default()
+    } else {
+        check(&writer, &file)?;
+        Soundness::known()
+    };
     doubts.append(&mut judge::judge(&writer, &file, wanted.registry, known).map_err(explain)?);
     refuse(&mut doubts)?;
     keep_a_log(&writer, &file)?;
@@ -153,7 +165,7 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
 
     let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
     let (lookups, scans) = (reader()?, reader()?);
-    Ok(Opened { lookups, scans, writer, lock: Some(lock), witness, heads, doubts, file })
+    Ok(Opened { lookups, scans, writer, lock: Some(lock), witness, heads, soundness, doubts, file })
 }
 
 /// The file of the witness, which is none of the files of the ledger.
@@ -208,7 +220,8 @@ pub(super) fn beside(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     let Some(heads) = chain::read(&writer).map_err(explain)? else { return Err(headless(file)) };
     let reader = || connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain);
     let (lookups, scans) = (reader()?, reader()?);
-    Ok(Opened { lookups, scans, writer, lock: None, witness, heads, doubts: Vec::new(), file })
+    let soundness = Soundness::known();
+    Ok(Opened { lookups, scans, writer, lock: None, witness, heads, soundness, doubts: Vec::new(), file })
 }
 
 /// A connection that only reads, beside the process that may be serving the ledger, with
@@ -293,14 +306,6 @@ fn recognise(connection: &Connection, file: &Path) -> Result<i64, OpenError> {
         return Err(OpenError::Newer { file: file.to_owned(), found, known: MIGRATIONS.len() });
     }
     Ok(found)
-}
-
-/// Reads the whole file once. A damaged ledger must not answer from the part
-/// that is still readable: a row it does not find would be free to claim.
-fn check(connection: &Connection, file: &Path) -> Result<(), OpenError> {
-    let detail: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|source| explain(file, source))?;
-    if detail == "ok" { Ok(()) } else { Err(OpenError::Damaged { file: file.to_owned(), detail }) }
 }
 
 /// The write-ahead log keeps readers from waiting for the writer; FULL flushes

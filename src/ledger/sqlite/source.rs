@@ -20,7 +20,7 @@ impl Source {
         if usize::try_from(found) != Ok(MIGRATIONS.len()) {
             return Err(OpenError::Older { file, found, known: MIGRATIONS.len() });
         }
-        let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: false })?;
+        let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: false, is_impatient: false })?;
         Ok(Self { file: path.to_owned(), opened })
     }
 

@@ -5,6 +5,7 @@ mod disk;
 mod guards;
 mod opening;
 mod plans;
+mod soundness;
 mod witness;
 
 use std::sync::mpsc;

@@ -6,16 +6,19 @@
 //! with `Unavailable`, and the thread goes on.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::Books;
 use super::books::tree::plant;
 use super::chain::Chain;
+use super::soundness::Soundness;
 use crate::failpoint::failpoint;
 use crate::ledger::LedgerError;
 use crate::ledger::witness::Keeper;
@@ -27,23 +30,38 @@ const BATCH: usize = 128;
 /// How many operations may wait; whoever comes after that waits to enter.
 const QUEUE: usize = 1024;
 
+/// How often a check is told to end.
+const MOMENT: Duration = Duration::from_millis(1);
+
 pub(super) struct Writer {
     /// `None` only while it is dropped: that ends the thread.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    soundness: Arc<Soundness>,
+    /// Ends the check of the file.
+    interrupt: InterruptHandle,
+}
+
+/// What is written to.
+pub(super) struct Book {
+    pub(super) file: PathBuf,
+    pub(super) registry: Arc<str>,
+    pub(super) soundness: Arc<Soundness>,
+    /// Whether the write-ahead log is folded into the file at the end. Beside another
+    /// process that would make its writes wait.
+    pub(super) folds: bool,
 }
 
 impl Writer {
-    /// `folds`: whether the write-ahead log is folded into the file at the end. Beside
-    /// another process that would make its writes wait.
-    pub(super) fn start(connection: Connection, registry: Arc<str>, remembered: Remembered, folds: bool) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, book: Book, remembered: Remembered) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
-        let work = move || work(connection, &registry, remembered, jobs, &counter, folds);
+        let (soundness, interrupt) = (Arc::clone(&book.soundness), connection.get_interrupt_handle());
+        let work = move || work(connection, &book, remembered, jobs, &counter);
         let thread = thread::Builder::new().name("ledger-writer".to_owned()).spawn(work)?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits, soundness, interrupt })
     }
 
     /// Runs an operation and returns its result once that is durable. Whoever
@@ -70,6 +88,11 @@ impl Drop for Writer {
     /// Waits for what is queued: a few transactions, no longer.
     fn drop(&mut self) {
         self.queue = None;
+        // One that comes before the check begins would end nothing.
+        while !self.soundness.is_known() && self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            self.interrupt.interrupt();
+            thread::sleep(MOMENT);
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -129,17 +152,17 @@ pub(super) struct Remembered {
 
 fn work(
     connection: Connection,
-    registry: &str,
+    book: &Book,
     mut remembered: Remembered,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     commits: &AtomicU64,
-    folds: bool,
 ) {
-    let books = Books::new(&connection, registry);
+    book.soundness.find_out(&connection, &book.file);
+    let books = Books::new(&connection, &book.registry);
     let mut batch = Vec::with_capacity(BATCH);
     // Zero means that the ledger was dropped and nothing is left.
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let mut outcome = transact(&books, &mut remembered, &mut batch);
+        let mut outcome = book.soundness.doubted().and_then(|()| transact(&books, &mut remembered, &mut batch));
         let is_urgent = books.is_urgent.take();
         match &outcome {
             Ok(()) => {
@@ -164,7 +187,7 @@ fn work(
             job.answer(&outcome);
         }
     }
-    let folded = match folds {
+    let folded = match book.folds {
         true => connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
         false => Ok(()),
     };
