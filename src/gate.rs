@@ -30,6 +30,7 @@ mod recorder;
 mod rights;
 mod rollforward;
 mod settling;
+mod stored;
 mod unpoint;
 mod walk;
 
@@ -53,6 +54,7 @@ use self::locks::{Locks, Turns};
 use self::needs::NeedsCache;
 use self::recorder::Recorder;
 use self::rights::Rights;
+use self::stored::Stored;
 use crate::answer::Answer;
 use crate::causes::with_causes;
 use crate::clock::{AttemptId, Clock};
@@ -97,6 +99,7 @@ pub struct Gate {
     when_ledger_is_down: WhenLedgerIsDown,
     recorder: Recorder,
     rights: Rights,
+    stored: Stored,
     drift: DriftWatch,
     needs: NeedsCache,
     locks: Locks,
@@ -154,6 +157,7 @@ impl Gate {
             when_ledger_is_down: pulls.when_ledger_is_down,
             recorder,
             rights: Rights::new(),
+            stored: Stored::new(),
             drift: DriftWatch::new(pulls.drift_check_interval),
             needs: NeedsCache::new(),
             locks: Locks::default(),

@@ -3,7 +3,9 @@
 //! Whatever goes wrong before a tag was pointed withdraws the attempt. Whatever
 //! goes wrong after leaves the claim open, and whoever comes next finishes it.
 
+use bytes::Bytes;
 use futures_util::future::join_all;
+use http::Response;
 
 use super::Gate;
 use super::caller::Caller;
@@ -24,6 +26,12 @@ pub(super) struct Claimant {
     /// Whether the ledger had sealed the tag for these bytes before.
     sealed: bool,
     needs_pointing: bool,
+}
+
+impl Claimant {
+    pub(super) fn needs_pointing(&self) -> bool {
+        self.needs_pointing
+    }
 }
 
 impl Gate {
@@ -212,24 +220,35 @@ impl Gate {
         if judged.leave.is_some() { Err(Refusal::changing(&judged.key)) } else { Ok(()) }
     }
 
+    /// Returns the registry's answer to the last tag that was pointed.
     pub(super) async fn point_and_confirm_all(
         &self,
         caller: &Caller,
         claimants: Vec<Claimant>,
         content: &Content,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Response<Bytes>>, Refusal> {
+        let mut pointed = None;
         let mut waiting = claimants.into_iter();
         while let Some(claimant) = waiting.next() {
-            if let Err(refusal) = self.point_and_confirm(caller, claimant, content).await {
-                self.withdraw_all(waiting).await;
-                return Err(refusal);
+            match self.point_and_confirm(caller, claimant, content).await {
+                Ok(response) => pointed = response.or(pointed),
+                Err(refusal) => {
+                    self.withdraw_all(waiting).await;
+                    return Err(refusal);
+                }
             }
         }
-        Ok(())
+        Ok(pointed)
     }
 
-    async fn point_and_confirm(&self, caller: &Caller, claimant: Claimant, content: &Content) -> Result<(), Refusal> {
+    async fn point_and_confirm(
+        &self,
+        caller: &Caller,
+        claimant: Claimant,
+        content: &Content,
+    ) -> Result<Option<Response<Bytes>>, Refusal> {
         let Claimant { judged, claim, sealed, needs_pointing } = claimant;
+        let mut pointed = None;
         if needs_pointing {
             let response = self.upstream.point(&caller.headers, &claim, content).await?;
             if !response.status().is_success() {
@@ -239,6 +258,7 @@ impl Gate {
                 return Err(Refusal::of_registry(response));
             }
             self.drift.settled(&judged.key);
+            pointed = Some(response);
         }
         failpoint!("gate-pointed");
         // What was sealed and pointed again may have been deleted meanwhile.
@@ -248,10 +268,11 @@ impl Gate {
             self.record_repeated(caller, &judged.key, content);
         }
         failpoint!("gate-confirmed");
-        Ok(())
+        self.remember_stored(caller, &judged, content);
+        Ok(pointed)
     }
 
-    async fn withdraw_all(&self, claimants: impl IntoIterator<Item = Claimant>) {
+    pub(super) async fn withdraw_all(&self, claimants: impl IntoIterator<Item = Claimant>) {
         for claimant in claimants {
             self.withdraw(claimant.claim).await;
         }

@@ -29,7 +29,7 @@ impl Default for Known {
 
 impl Known {
     /// The row of a tag where it cannot have changed under this policy.
-    fn certain(&self, key: &TagKey, verdict: &Verdict, now: Timestamp) -> Option<Record> {
+    pub(super) fn certain(&self, key: &TagKey, verdict: &Verdict, now: Timestamp) -> Option<Record> {
         let is_kept = |record: &Record| verdict.delete == Delete::Deny && !may_settle(verdict, record, now);
         self.last(key).filter(|record| record.state == State::Burnt || is_kept(record))
     }

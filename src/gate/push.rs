@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use super::caller::Caller;
 use super::decision::Decision;
 use super::guarded::{Announced, Brought};
+use super::hold::Claimant;
 use super::intent::Push;
 use super::settling::Leave;
 use super::{Gate, append_warning};
@@ -58,7 +59,7 @@ impl Gate {
         if held.is_empty() && !by_digest {
             return self.move_one(caller, announced, free, brought, decision).await;
         }
-        let accepted = match self.point_held(caller, &push.repository, held, &content, decision).await {
+        let accepted = match self.point_held(caller, &push.repository, held, by_digest, &content, decision).await {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 self.abandon_moves(announced).await;
@@ -74,23 +75,39 @@ impl Gate {
         Ok(answer)
     }
 
-    /// The content by its digest, and then every tag that the gate holds.
+    /// The content by its digest, and then every tag that the gate holds. A further tag of
+    /// what this client has just pushed brings the content with its name alone.
     async fn point_held(
         &self,
         caller: &Caller,
         repository: &RepositoryName,
         held: Vec<Judged>,
+        named_by_digest: bool,
         content: &Content,
         decision: &mut Decision,
     ) -> Result<Response<Bytes>, Refusal> {
-        let accepted = self.digest_first(caller, repository, content, decision).await?;
+        let mut accepted = None;
+        if named_by_digest || !self.is_stored(caller, repository, content) {
+            accepted = Some(self.digest_first(caller, repository, content, decision).await?);
+        }
         failpoint!("gate-stored");
         let claimants = self.claim_all(caller, held, content, decision).await?;
         failpoint!("gate-claimed");
         let claimants = self.look_all(caller, claimants, content, decision).await?;
         failpoint!("gate-looked");
-        self.point_and_confirm_all(caller, claimants, content).await?;
-        Ok(accepted)
+        // Where nothing is left to point, the registry has not been asked for anything.
+        if accepted.is_none() && !claimants.iter().any(Claimant::needs_pointing) {
+            match self.digest_first(caller, repository, content, decision).await {
+                Ok(response) => accepted = Some(response),
+                Err(refusal) => {
+                    self.withdraw_all(claimants).await;
+                    return Err(refusal);
+                }
+            }
+        }
+        let pointed = self.point_and_confirm_all(caller, claimants, content).await?;
+        decision.accepted();
+        accepted.or(pointed).ok_or_else(|| Refusal::Internal("a push was answered by nobody".to_owned()))
     }
 
     /// A single push by tag that the gate does not hold: the registry's own answer.

@@ -121,7 +121,7 @@ impl Gate {
         repository: &RepositoryName,
         stored: &Digest,
     ) -> Result<bool, Refusal> {
-        let asked = (caller.credential(&self.rights.key), repository.clone());
+        let asked = (self.credential(caller), repository.clone());
         if self.rights.seen.contains_key(&asked) {
             return Ok(true);
         }
@@ -133,9 +133,14 @@ impl Gate {
         Ok(is_shown)
     }
 
+    /// Who asks, as the memory of this process knows it.
+    pub(super) fn credential(&self, caller: &Caller) -> Credential {
+        caller.credential(&self.rights.key)
+    }
+
     /// Whether the registry shows this client a manifest.
     pub(super) async fn visible(&self, caller: &Caller, repository: &RepositoryName, digest: &Digest) -> Result<bool, Refusal> {
-        let asked = (caller.credential(&self.rights.key), repository.clone());
+        let asked = (self.credential(caller), repository.clone());
         if self.rights.seen.contains_key(&asked) {
             return Ok(true);
         }

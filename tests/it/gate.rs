@@ -9,6 +9,7 @@ mod delete_races;
 mod delete_replicas;
 mod events;
 mod forward_only;
+mod further_tags;
 mod known;
 mod multi_tag;
 mod pull;

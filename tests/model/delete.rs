@@ -17,6 +17,10 @@ impl Protocol {
 
     /// `Gate::delete_manifest`, as far as the second look at `tags_to_burn`.
     pub fn delete_manifest(&self, world: &mut World, who: usize, digest: Digest) {
+        // The other tag needs it.
+        if self.further && digest == Digest::A && self.flaw != Some(Flaw::StoredIsBelieved) {
+            return self.witness.see(Event::DeleteRefused);
+        }
         match world.row {
             Row::Open(needs) | Row::Sealed(needs) if needs == digest => {
                 if self.deletes == Deletes::Allow {

@@ -28,4 +28,7 @@ pub enum Flaw {
     /// That delete keeps out who pushes the manifest, and not who rolls it forward,
     /// adopts it or yields to it.
     LockOfPushesOnly,
+    /// What a client has stored a moment ago is believed to be there, though no tag keeps
+    /// it from being deleted.
+    StoredIsBelieved,
 }

@@ -8,6 +8,7 @@ use super::world::{Digest, Row, World};
 pub const ONE_DIGEST: &str = "INV-1 a tag is told to mean one digest, ever";
 pub const CLAIMED_BYTES: &str = "INV-2 the registry's tag is pointed only at the claimed bytes";
 pub const LOOK_AFTER_CLAIM: &str = "INV-3 a tag that was there is adopted, not overwritten";
+pub const CLAIMED_IS_STORED: &str = "INV-3 what is claimed is stored, unless a delete was allowed";
 pub const NO_EARLY_RELEASE: &str = "INV-4 no claim is freed while an attempt may still point the tag";
 pub const NO_DEAD_END: &str = "INV-4 whoever pushes next brings an open claim to its end";
 pub const NOTHING_LOST: &str = "INV-5 what was told stays in the ledger";
@@ -51,6 +52,10 @@ pub fn properties() -> Vec<Property<Protocol>> {
     properties.extend([
         Property::always(NO_EARLY_RELEASE, |_, world: &World| {
             world.row != Row::Free || world.disturbed || (world.late.is_empty() && !world.has_attempt())
+        }),
+        Property::always(CLAIMED_IS_STORED, |_, world: &World| match world.row {
+            Row::Open(digest) => world.disturbed || world.stored.has(digest),
+            _ => true,
         }),
         Property::always(NO_DEAD_END, Protocol::can_go_on),
         Property::always(NOTHING_LOST, |_, world: &World| {

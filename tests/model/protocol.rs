@@ -35,6 +35,8 @@ pub struct Protocol {
     pub meddling: bool,
     /// Whether a backup is made once, and restored once.
     pub backup: bool,
+    /// Whether another tag is sealed for A, and clients that pushed it push A to this tag.
+    pub further: bool,
     pub flaw: Option<Flaw>,
     /// Whether requests that differ in their places only count as one state. Places
     /// change along a path then, so counterexamples are made without.
@@ -46,6 +48,8 @@ pub struct Protocol {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     Push(usize, Digest),
+    /// A push of A by who has just pushed it to the other tag.
+    PushFurther(usize),
     Pull(usize),
     DeleteTag(usize),
     DeleteManifest(usize, Digest),
@@ -87,6 +91,7 @@ impl Protocol {
             release: false,
             meddling: false,
             backup: false,
+            further: false,
             flaw: None,
             symmetric: true,
             witness: Witness::default(),
@@ -101,6 +106,9 @@ impl Protocol {
             if self.deletes != Deletes::None && self.may_be_alone(world, digest) {
                 actions.push(Action::DeleteManifest(who, digest));
             }
+        }
+        if self.further && !self.is_alone(world, Digest::A) {
+            actions.push(Action::PushFurther(who));
         }
         if self.pulls {
             actions.push(Action::Pull(who));
@@ -151,7 +159,8 @@ impl Protocol {
 
     fn apply(&self, world: &mut World, action: Action) {
         match action {
-            Action::Push(who, digest) => self.push(world, who, digest),
+            Action::Push(who, digest) => self.push(world, who, digest, Stage::Store(digest)),
+            Action::PushFurther(who) => self.push(world, who, Digest::A, Stage::Claim(Digest::A)),
             Action::Pull(who) => self.pull(world, who),
             Action::DeleteTag(who) => self.delete_tag(world, who),
             Action::DeleteManifest(who, digest) => self.delete_manifest(world, who, digest),
@@ -233,7 +242,7 @@ impl Protocol {
     fn ends(&self, before: &World, digest: Digest) -> bool {
         const MOST_STEPS: usize = 16;
         let mut world = before.clone();
-        self.push(&mut world, 0, digest);
+        self.push(&mut world, 0, digest, Stage::Store(digest));
         for _ in 0..MOST_STEPS {
             if world.requests[0] == IDLE {
                 break;
@@ -256,7 +265,11 @@ impl Model for Protocol {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new()]
+        let mut world = World::new();
+        if self.further {
+            world.stored.insert(Digest::A);
+        }
+        vec![world]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {

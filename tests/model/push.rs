@@ -11,14 +11,15 @@ use super::world::{Digest, Row, Stage, Way, World};
 impl Protocol {
     /// `Gate::push` as far as `refuse_if_taken`. The reconciler begins in the same
     /// way: with a lookup that finds an open claim, and with `roll_forward`.
-    pub fn push(&self, world: &mut World, who: usize, digest: Digest) {
+    /// `begin` is the first stage of a push of its own.
+    pub fn push(&self, world: &mut World, who: usize, digest: Digest, begin: Stage) {
         match world.row {
             Row::Open(claimed) if claimed != digest && self.flaw != Some(Flaw::LeaseTakeover) => {
                 self.begin_to_join(world, who, claimed);
             }
             Row::Sealed(other) if other != digest => self.refuse(world, who, other),
             Row::Burnt(_) => self.witness.see(Event::RefusedAsBurnt),
-            _ => world.go(who, Stage::Store(digest)),
+            _ => world.go(who, begin),
         }
     }
 

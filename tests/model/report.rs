@@ -30,6 +30,7 @@ fn said(before: &World, action: Action) -> String {
     let stage = |who: usize| did(before.requests[who].stage);
     match action {
         Action::Push(who, digest) => format!("{who}: a push of {digest:?} looks the tag up"),
+        Action::PushFurther(who) => format!("{who}: a push of A by who has just stored it looks the tag up"),
         Action::Pull(who) => format!("{who}: a pull looks the tag up"),
         Action::DeleteTag(who) => format!("{who}: a delete of the tag looks it up"),
         Action::DeleteManifest(who, digest) => format!("{who}: a delete of manifest {digest:?} looks for tags on it"),

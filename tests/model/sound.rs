@@ -48,6 +48,13 @@ fn deletes_that_the_rule_denies() {
 }
 
 #[test]
+fn a_further_tag_of_what_another_tag_holds() {
+    let protocol = Protocol { deletes: Deletes::Deny, further: true, ..with_pulls(3) };
+    let events = [Event::DeleteRefused, Event::DeletedUnneeded];
+    holds("pushes, pulls, deletes that the rule denies, pushes of what another tag holds", protocol, &events);
+}
+
+#[test]
 fn deletes_that_the_rule_allows_and_claims_that_an_operator_releases() {
     let protocol = Protocol { deletes: Deletes::Allow, release: true, ..with_pulls(3) };
     let events = [

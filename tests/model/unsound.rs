@@ -4,7 +4,9 @@
 use stateright::{Checker, Model};
 
 use super::flaw::Flaw;
-use super::invariants::{BURNS_ITS_OWN, CLAIMED_BYTES, CONTENT_STAYS, LOOK_AFTER_CLAIM, NO_DEAD_END, NO_EARLY_RELEASE, ONE_DIGEST};
+use super::invariants::{
+    BURNS_ITS_OWN, CLAIMED_BYTES, CLAIMED_IS_STORED, CONTENT_STAYS, LOOK_AFTER_CLAIM, NO_DEAD_END, NO_EARLY_RELEASE, ONE_DIGEST,
+};
 use super::protocol::{Deletes, Protocol};
 use super::report::counterexample;
 
@@ -84,6 +86,11 @@ fn a_delete_that_burns_whatever_is_there() {
 #[test]
 fn a_delete_that_only_its_own_process_knows_of() {
     breaks(Flaw::LockOfOneProcess, CONTENT_STAYS, || Protocol { deletes: Deletes::Deny, ..two() });
+}
+
+#[test]
+fn content_that_is_believed_to_be_there() {
+    breaks(Flaw::StoredIsBelieved, CLAIMED_IS_STORED, || Protocol { deletes: Deletes::Deny, further: true, ..two() });
 }
 
 #[test]
