@@ -156,7 +156,7 @@ impl Decision {
     /// Writes the line and counts the request.
     pub fn record(self, caller: &Caller, status: StatusCode, cause: Option<&str>, metrics: &Metrics) {
         metrics.request(self.kind, self.verdict);
-        // The names of the fields are documented in docs/OPERATIONS.md.
+        // The names of the fields are documented in docs/LOGS.md.
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(

@@ -1,4 +1,4 @@
-//! docs/OPERATIONS.md against the code: metrics, log fields, health.
+//! docs/OPERATIONS.md and docs/LOGS.md against the code: metrics, log fields, health.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,9 +12,13 @@ fn operations() -> String {
     read("docs/OPERATIONS.md")
 }
 
+fn logs() -> String {
+    read("docs/LOGS.md")
+}
+
 /// The first cell of each row, without its backticks.
-fn names(heading: &str) -> BTreeSet<String> {
-    table(&operations(), heading).iter().map(|row| row[0].trim_matches('`').to_owned()).collect()
+fn names(document: &str, heading: &str) -> BTreeSet<String> {
+    table(document, heading).iter().map(|row| row[0].trim_matches('`').to_owned()).collect()
 }
 
 fn set<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
@@ -100,7 +104,7 @@ fn every_field_of_a_decision_is_documented() {
     let event = between(&decision, "tracing::event!(", "\"{} {}\"");
     let fields = event.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("target:") && *line != "$level,");
     let fields = fields.filter_map(|line| line.split([' ', ',']).next());
-    assert_eq!(names("### Decisions"), set(fields));
+    assert_eq!(names(&logs(), "## Decisions"), set(fields));
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn every_kind_is_documented() {
     let intent = read("src/gate/intent.rs");
     let passing = literals(between(&intent, "pub fn as_str", "\n}"));
     let kinds: BTreeSet<String> = given_to("Decision::new(").into_iter().chain(set(passing)).collect();
-    assert_eq!(names("#### Kind"), kinds);
+    assert_eq!(names(&logs(), "### Kind"), kinds);
 }
 
 #[test]
@@ -117,10 +121,10 @@ fn every_verdict_is_documented_with_its_level() {
     let refusals = set(literals(between(&refusal, "pub fn verdict", "\n    }\n")));
     let first = set(literals(between(&decision, "            verdict: ", ",")));
     let verdicts: BTreeSet<String> = given_to("decision.verdict(").into_iter().chain(refusals).chain(first).collect();
-    assert_eq!(names("#### Verdict"), verdicts);
+    assert_eq!(names(&logs(), "### Verdict"), verdicts);
 
     let choice = between(&decision, "match self.verdict {", "}\n    }");
-    for row in table(&operations(), "#### Verdict") {
+    for row in table(&logs(), "### Verdict") {
         let verdict = row[0].trim_matches('`');
         let arm = choice.lines().find(|line| line.contains(&format!("\"{verdict}\""))).unwrap_or("Level::INFO");
         assert!(arm.contains(&format!("Level::{}", row[1])), "the level of `{verdict}` is not {}", row[1]);
@@ -156,7 +160,7 @@ fn every_other_line_is_documented_with_its_level() {
         }
     }
     let documented: BTreeSet<_> =
-        table(&operations(), "### Other lines").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+        table(&logs(), "## Other lines").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     assert_eq!(documented, lines);
 }
 
@@ -164,5 +168,5 @@ fn every_other_line_is_documented_with_its_level() {
 fn every_path_of_the_second_listener_is_documented() {
     let admin = read("src/admin.rs");
     let routes = admin.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
-    assert_eq!(names("## Health"), set(routes));
+    assert_eq!(names(&operations(), "## Health"), set(routes));
 }
