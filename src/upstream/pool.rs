@@ -48,8 +48,8 @@ struct Connection {
     /// Sends and reads when it is polled; none once it is over.
     driver: Option<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>,
     clock: Clock,
-    /// Held for as long as the connection lasts.
-    _wide: Option<Wide>,
+    /// Its place among the connections with much room, held for as long as it lasts.
+    wide: Option<Wide>,
 }
 
 /// A limit on waiting that is set for every request and hardly ever reached: the timer
@@ -100,10 +100,13 @@ impl Pool {
         Self { idle: Arc::default(), buffers: Arc::new(Buffers::new()), capacity, lifetime }
     }
 
-    /// The connection that was used last and can take a request now.
+    /// The connection that was used last and can take a request now, of those with much
+    /// room where there are any.
     pub fn take(&self) -> Option<Lease> {
         let mut idle = lock(&self.idle);
-        while let Some(Idle { mut connection, since }) = idle.connections.pop() {
+        while let Some(last) = idle.connections.len().checked_sub(1) {
+            let wide = idle.connections.iter().rposition(|idle| idle.connection.wide.is_some());
+            let Idle { mut connection, since } = idle.connections.remove(wide.unwrap_or(last));
             if since.elapsed() < self.lifetime && !connection.is_over() && connection.sender.is_ready() {
                 return Some(Lease { connection, pool: self.clone() });
             }
@@ -120,7 +123,7 @@ impl Pool {
         }
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await?;
         let clock = Clock { timer: Box::pin(sleep(Duration::ZERO)), until: Instant::now() };
-        let connection = Connection { sender, driver: Some(Box::new(driver)), clock, _wide: wide };
+        let connection = Connection { sender, driver: Some(Box::new(driver)), clock, wide };
         Ok(Lease { connection, pool: self.clone() })
     }
 

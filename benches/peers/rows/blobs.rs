@@ -1,4 +1,4 @@
-//! Blobs: down and up, one stream and eight, plain and with TLS.
+//! Blobs: down and up, one stream, eight and more, plain and with TLS.
 
 use Behind::{Files, FilesTls, Registry, Sink, SinkTls};
 use Run::Through;
@@ -11,10 +11,11 @@ use crate::world::{BLOB, BLOB_DIGEST, MIB, digest_of};
 
 const REAL: &[Subject] = &[Subject::Direct, Subject::Nginx, Subject::Pushonce];
 
-/// A GiB in each turn, whatever the number of streams.
+/// A GiB in each turn, or as many blobs as there are streams.
 pub const ROWS: &[Row] = &[
     Row { name: "blob GET, 1 stream", subjects: PROXIES, run: Through(Files, |_, peer, _| get(peer, 1)) },
     Row { name: "blob GET, 8 streams", subjects: PROXIES, run: Through(Files, |_, peer, _| get(peer, 8)) },
+    Row { name: "blob GET, 32 streams", subjects: PROXIES, run: Through(Files, |_, peer, _| get(peer, 32)) },
     Row { name: "blob GET, 1 stream, TLS", subjects: STARTED, run: Through(FilesTls, |_, peer, _| get(peer, 1)) },
     Row { name: "blob GET, 8 streams, TLS", subjects: STARTED, run: Through(FilesTls, |_, peer, _| get(peer, 8)) },
     Row { name: "blob upload, 1 stream", subjects: PROXIES, run: Through(Sink, |_, peer, _| put(peer, 1, Framing::Whole)) },
