@@ -24,12 +24,14 @@ pub struct Buffers {
 #[derive(Debug)]
 pub struct Wide(Arc<AtomicUsize>);
 
-impl Buffers {
-    pub fn new() -> Self {
+impl Default for Buffers {
+    fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self { wide: Arc::default(), most: PER_CORE * cores }
     }
+}
 
+impl Buffers {
     /// `None` where as many as are worth it have wide buffers.
     pub fn wide(&self) -> Option<Wide> {
         let one_more = |wide| (wide < self.most).then_some(wide + 1);
@@ -60,6 +62,6 @@ mod tests {
 
     #[test]
     fn every_core_has_some() {
-        assert!(Buffers::new().most >= PER_CORE);
+        assert!(Buffers::default().most >= PER_CORE);
     }
 }

@@ -60,7 +60,7 @@ impl Protocols {
             .max_pending_accept_reset_streams(server.max_resets)
             .keep_alive_interval(server.header_timeout)
             .adaptive_window(true);
-        let buffers = Buffers::new();
+        let buffers = Buffers::default();
         Self {
             http1,
             http1_tight,

@@ -97,7 +97,7 @@ impl Connection {
 impl Pool {
     /// Keeps at most `capacity` connections, each idle for at most `lifetime`.
     pub fn new(capacity: usize, lifetime: Duration) -> Self {
-        Self { idle: Arc::default(), buffers: Arc::new(Buffers::new()), capacity, lifetime }
+        Self { idle: Arc::default(), buffers: Arc::default(), capacity, lifetime }
     }
 
     /// The connection that was used last and can take a request now, of those with much
