@@ -12,6 +12,7 @@ mod online;
 mod operator;
 mod progress;
 mod question;
+mod references;
 mod release;
 mod report;
 mod serve;
@@ -41,6 +42,11 @@ Exit codes:
   2  mistakes in the command line, the configuration or the policy
   3  `audit` found that something differs";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Example:
+  pushonce explain driftwood/web:1.4.0 driftwood/web:latest --config config/pushonce.toml
+  pushonce explain - --short --config config/policy.toml < tags.txt";
+
 /// Makes the release tags of an OCI registry immutable.
 ///
 /// pushonce stands in front of a registry. A tag that the policy calls immutable,
@@ -66,11 +72,16 @@ enum Command {
     #[command(long_about = check::ABOUT, after_help = check::EXAMPLES)]
     Check(check::Arguments),
     /// Say which rule decides over a tag, and why the others do not
-    #[command(after_help = "Example:\n  pushonce explain driftwood/web:1.4.0 driftwood/web:latest --config config/pushonce.toml")]
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain {
-        /// Tags, each as REPOSITORY:TAG without a registry host
+        /// Tags, each as REPOSITORY:TAG without a registry host; `-` for a list on standard
+        /// input, one on each line
         #[arg(value_name = "REPOSITORY:TAG", required = true)]
         references: Vec<String>,
+        /// One line for each tag: the tag, what it is, and the rule that decides, with tabs
+        /// between them
+        #[arg(long)]
+        short: bool,
         /// The server configuration, or a policy file
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
@@ -132,9 +143,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
             (summary, true) => done(&summary),
             (mistakes, false) => mistaken(&mistakes),
         },
-        Command::Explain { references, config } => match policy_of(&config, environment) {
-            Ok((policy, file, tag_case)) => match explain::explain(&policy, &file, tag_case, &references) {
-                Ok(explanation) => done(&explanation),
+        Command::Explain { references, short, config } => match policy_of(&config, environment) {
+            Ok((policy, file, tag_case)) => match references::read(&references, io::stdin().lock()) {
+                Ok(tags) if short => done(&explain::list(&policy, tag_case, &tags)),
+                Ok(tags) => done(&explain::explain(&policy, &file, tag_case, &tags)),
                 Err(mistakes) => mistaken(&format!("{mistakes}\n")),
             },
             Err(mistakes) => mistaken(&format!("{}\n", mistakes.render(color))),

@@ -5,20 +5,23 @@ use std::path::Path;
 
 use crate::oci::{RepositoryName, Tag, TagCase};
 use crate::policy::{NamePattern, Policy, PullAction, PullRule};
-use crate::questions::reference::parse;
 
-/// Explains every reference, or says for each bad one what is wrong with it.
-/// `file` is where the policy was read from.
-/// Tags are in the registry's `case`.
-pub fn explain(policy: &Policy, file: &Path, case: TagCase, references: &[String]) -> Result<String, String> {
-    let parsed: Vec<Result<(RepositoryName, Tag), String>> = references.iter().map(|reference| parse(reference)).collect();
-    let mistakes: Vec<&str> = parsed.iter().filter_map(|parsed| parsed.as_ref().err()).map(String::as_str).collect();
-    if !mistakes.is_empty() {
-        return Err(mistakes.join("\n"));
-    }
-    let texts: Vec<String> =
-        parsed.iter().flatten().map(|(repository, tag)| explain_one(policy, file, case, repository, tag)).collect();
-    Ok(texts.join("\n"))
+/// Explains every tag. `file` is where the policy was read from. Tags are in the
+/// registry's `case`.
+pub fn explain(policy: &Policy, file: &Path, case: TagCase, tags: &[(RepositoryName, Tag)]) -> String {
+    let texts: Vec<String> = tags.iter().map(|(repository, tag)| explain_one(policy, file, case, repository, tag)).collect();
+    texts.join("\n")
+}
+
+/// One line for each tag: its name, what it is, and the rule that decides, with tabs
+/// between them.
+pub fn list(policy: &Policy, case: TagCase, tags: &[(RepositoryName, Tag)]) -> String {
+    let line = |(repository, tag): &(RepositoryName, Tag)| {
+        let tag = case.of(tag.clone());
+        let verdict = policy.decide(repository, &tag);
+        format!("{repository}:{tag}\t{}\t{}\n", verdict.standing(), verdict.rule)
+    };
+    tags.iter().map(line).collect()
 }
 
 fn explain_one(policy: &Policy, file: &Path, case: TagCase, repository: &RepositoryName, asked: &Tag) -> String {
@@ -79,7 +82,26 @@ mod tests {
     fn explained(references: &[&str]) -> Result<String, String> {
         let file = Path::new("config/policy.toml");
         let policy = load_policy(file).expect("the default policy");
-        explain(&policy, file, TagCase::Keep, &references.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        Ok(explain(&policy, file, TagCase::Keep, &named(references)?))
+    }
+
+    fn named(references: &[&str]) -> Result<Vec<(RepositoryName, Tag)>, String> {
+        let references: Vec<String> = references.iter().map(|text| (*text).to_owned()).collect();
+        crate::cli::references::read(&references, std::io::empty())
+    }
+
+    #[test]
+    fn a_list_has_a_line_for_each_tag() {
+        let policy = load_policy(Path::new("config/policy.toml")).expect("the default policy");
+        let tags = named(&["web:V1.4.0", "web:git-9f3c2a1", "web:latest", "web:stable", "web:nightly"]).expect("tags");
+        let expected = "\
+web:v1.4.0\timmutable\treleases
+web:git-9f3c2a1\timmutable\tbuilds
+web:latest\tmutable\tshortcuts
+web:stable\tforward-only\tstable
+web:nightly\tmutable\tdefault
+";
+        assert_eq!(list(&policy, TagCase::Fold, &tags), expected);
     }
 
     #[test]
@@ -108,9 +130,8 @@ driftwood/web:nightly is mutable
         let rules = "[[rule]]\nname = \"all\"\nrepositories = [\"a/*\"]\ntags = [\"*\"]\nmutability = \"immutable\"\nenforcement = \"audit\"\n";
         let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
         let signature = format!("sha256-{}.sig", "a".repeat(64));
-        let explained = |reference: &str| {
-            explain(&policy, Path::new("policy.toml"), TagCase::Keep, &[reference.to_owned()]).expect("an explanation")
-        };
+        let explained =
+            |reference: &str| explain(&policy, Path::new("policy.toml"), TagCase::Keep, &named(&[reference]).expect("a tag"));
         assert!(
             explained("a/b:1")
                 .starts_with("a/b:1 is immutable, audited only\n  decided by rule `all` of policy.toml\n  every push")
@@ -143,7 +164,7 @@ driftwood/web:nightly is mutable
         "#;
         let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
         let lines = |reference: &str| -> Vec<String> {
-            let text = explain(&policy, Path::new("policy.toml"), TagCase::Keep, &[reference.to_owned()]).expect("an explanation");
+            let text = explain(&policy, Path::new("policy.toml"), TagCase::Keep, &named(&[reference]).expect("a tag"));
             text.lines().filter(|line| line.starts_with("  pull rule")).map(str::to_owned).collect()
         };
         let deployers =
@@ -159,7 +180,7 @@ driftwood/web:nightly is mutable
     fn a_tag_that_the_registry_folds_is_told_by_its_name_there() {
         let file = Path::new("config/policy.toml");
         let policy = load_policy(file).expect("the default policy");
-        let explained = |tag_case| explain(&policy, file, tag_case, &["web:V1.4.0".to_owned()]).expect("an explanation");
+        let explained = |tag_case| explain(&policy, file, tag_case, &named(&["web:V1.4.0"]).expect("a tag"));
         let folded = "web:v1.4.0 is immutable\n  `V1.4.0` is `v1.4.0` there: the registry folds the case of tags\n  decided by";
         assert!(explained(TagCase::Fold).starts_with(folded), "{}", explained(TagCase::Fold));
         assert!(explained(TagCase::Keep).starts_with("web:V1.4.0 is mutable\n  decided by"), "{}", explained(TagCase::Keep));

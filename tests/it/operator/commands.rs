@@ -128,6 +128,27 @@ fn explain_says_which_rule_decides() {
 }
 
 #[test]
+fn explain_reads_a_list_and_answers_in_lines() {
+    let desk = Desk::new();
+    desk.write("tags.txt", "web:1.4.0\n# of the night\nweb:nightly\n");
+    let explain = |flags: &str| {
+        let command =
+            format!("{} explain - {flags} --config {} < tags.txt", env!("CARGO_BIN_EXE_pushonce"), shipped("policy.toml"));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &command]).current_dir(desk.0.path());
+        run(shell, "dash", desk.0.path())
+    };
+    let short = explain("--short").expect_success();
+    assert_eq!(short.stdout, "web:1.4.0\timmutable\treleases\nweb:nightly\tmutable\tdefault\n");
+    let long = explain("").expect_success();
+    assert!(long.stdout.contains("\n\nweb:nightly is mutable\n"), "{long}");
+    desk.write("tags.txt", "web:1.4.0\nweb\n");
+    let refused = explain("--short").expect_said("standard input, line 2: `web` has no tag");
+    assert_eq!(refused.status.code(), Some(2), "{refused}");
+    assert!(refused.stdout.is_empty(), "{refused}");
+}
+
+#[test]
 fn explain_asks_for_a_repository_and_a_tag() {
     let desk = Desk::new();
     for reference in ["web", "localhost:5000/web:1.4.0", "web@sha256:abc", "Web:1.4.0"] {
