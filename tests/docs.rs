@@ -6,6 +6,7 @@ mod docs {
     pub mod examples;
     pub mod links;
     pub mod markdown;
+    pub mod monitoring;
     pub mod operations;
     pub mod story;
 }

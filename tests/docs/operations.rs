@@ -45,7 +45,7 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
 }
 
 /// Each metric with its type and labels, as a scrape shows them.
-fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
+pub fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metrics = Metrics::new().expect("metrics");
     metrics.request("push", "pushed");
     metrics.refusal("releases", "enforce");

@@ -5,6 +5,7 @@ mod commands;
 mod copies;
 pub(crate) mod ledger_commands;
 mod logs;
+mod monitoring;
 mod moving;
 mod proxying;
 mod shutdown;
