@@ -14,7 +14,7 @@ set -euo pipefail
 build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
   skopeo:skopeo podman:podman buildah:buildah containerd:containerd ctr:containerd curl:curl
-  chromium:chromium chromedriver:chromium-driver)
+  chromium:chromium chromedriver:chromium-driver promtool:prometheus systemd-analyze:systemd)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 # libFuzzer is C++.
 fuzz=("${build[@]}" c++:g++)

@@ -2,8 +2,11 @@
 //! an image.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::harness::run::{Run, run};
 
 fn read(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -69,4 +72,22 @@ fn the_image_is_built_locked_and_runs_without_root() {
     assert!(builder.contains("cargo build --locked --release"));
     assert!(last.starts_with("gcr.io/distroless/") && last.contains("\nUSER 65532:65532\n"));
     assert!(!last.contains("\nRUN "), "the last stage has no shell to run anything");
+}
+
+/// Runs `systemd-analyze` on the unit, with the program that was just built in it.
+fn analyze(arguments: &[&str]) -> Run {
+    let directory = tempfile::tempdir().expect("a directory");
+    let unit = read("deploy/pushonce.service").replace("/usr/local/bin/pushonce", env!("CARGO_BIN_EXE_pushonce"));
+    std::fs::write(directory.path().join("pushonce.service"), unit).expect("the unit");
+    let mut command = Command::new("systemd-analyze");
+    command.args(arguments).arg(directory.path().join("pushonce.service"));
+    run(command, "systemd", directory.path())
+}
+
+#[test]
+fn systemd_takes_the_unit_and_finds_little_that_it_may_do() {
+    let verified = analyze(&["verify"]).expect_success();
+    assert!(verified.stderr.is_empty(), "{verified}");
+    // Tenths of the exposure, of which 10 is the worst.
+    analyze(&["security", "--offline=true", "--no-pager", "--threshold=12"]).expect_success();
 }
