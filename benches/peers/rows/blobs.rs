@@ -27,6 +27,11 @@ pub const ROWS: &[Row] = &[
         subjects: STARTED,
         run: Through(SinkTls, |_, peer, _| put(peer, 8, Framing::Whole)),
     },
+    Row {
+        name: "blob upload, chunked, TLS",
+        subjects: STARTED,
+        run: Through(SinkTls, |_, peer, _| put(peer, 1, Framing::Chunked)),
+    },
     Row { name: "blob upload to docker-registry", subjects: REAL, run: Through(Registry, |_, peer, _| put_to_registry(peer)) },
     Row { name: "blob GET from docker-registry", subjects: REAL, run: Through(Registry, |_, peer, _| get_from_registry(peer)) },
 ];

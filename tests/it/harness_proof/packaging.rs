@@ -87,7 +87,8 @@ fn analyze(arguments: &[&str]) -> Run {
 #[test]
 fn systemd_takes_the_unit_and_finds_little_that_it_may_do() {
     let verified = analyze(&["verify"]).expect_success();
-    assert!(verified.stderr.is_empty(), "{verified}");
+    // It may have words for other units of the machine.
+    assert!(!verified.stderr.contains("pushonce.service"), "{verified}");
     // Tenths of the exposure, of which 10 is the worst.
     analyze(&["security", "--offline=true", "--no-pager", "--threshold=12"]).expect_success();
 }
