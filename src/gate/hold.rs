@@ -25,13 +25,7 @@ pub(super) struct Claimant {
     claim: Claim,
     /// Whether the ledger had sealed the tag for these bytes before.
     sealed: bool,
-    needs_pointing: bool,
-}
-
-impl Claimant {
-    pub(super) fn needs_pointing(&self) -> bool {
-        self.needs_pointing
-    }
+    pub(super) needs_pointing: bool,
 }
 
 impl Gate {
@@ -268,7 +262,7 @@ impl Gate {
             self.record_repeated(caller, &judged.key, content);
         }
         failpoint!("gate-confirmed");
-        self.remember_stored(caller, &judged, content);
+        self.remember_stored(caller, &judged.key, content);
         Ok(pointed)
     }
 

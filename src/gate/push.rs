@@ -9,7 +9,6 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use super::caller::Caller;
 use super::decision::Decision;
 use super::guarded::{Announced, Brought};
-use super::hold::Claimant;
 use super::intent::Push;
 use super::settling::Leave;
 use super::{Gate, append_warning};
@@ -96,7 +95,7 @@ impl Gate {
         let claimants = self.look_all(caller, claimants, content, decision).await?;
         failpoint!("gate-looked");
         // Where nothing is left to point, the registry has not been asked for anything.
-        if accepted.is_none() && !claimants.iter().any(Claimant::needs_pointing) {
+        if accepted.is_none() && !claimants.iter().any(|claimant| claimant.needs_pointing) {
             match self.digest_first(caller, repository, content, decision).await {
                 Ok(response) => accepted = Some(response),
                 Err(refusal) => {

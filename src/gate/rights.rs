@@ -1,5 +1,6 @@
 //! Who may see what: the registry's to judge, remembered for a minute.
 
+use std::hash::Hash;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -42,8 +43,17 @@ impl Rights {
     pub fn new() -> Self {
         let secret = [AttemptId::random(), AttemptId::random()].map(|id| *id.as_bytes()).concat();
         let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
-        Self { key, seen: Cache::builder().max_capacity(MOST).time_to_live(KEPT).build() }
+        Self { key, seen: memory() }
     }
+}
+
+/// A memory of what the registry said "yes" to.
+pub(super) fn memory<K, V>() -> Cache<K, V>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder().max_capacity(MOST).time_to_live(KEPT).build()
 }
 
 impl Gate {

@@ -4,21 +4,14 @@
 //! That a manifest was stored says nothing of a minute later. So one is believed to be
 //! there only while a tag is certainly sealed for it, which keeps it from being deleted.
 
-use std::time::Duration;
-
 use moka::sync::Cache;
 
 use super::Gate;
 use super::caller::{Account, Caller, Credential};
-use super::push::Judged;
+use super::rights::memory;
 use crate::ledger::{State, TagKey};
 use crate::oci::{Digest, RepositoryName};
 use crate::upstream::Content;
-
-/// How long a registry's "yes" to a push is kept.
-const KEPT: Duration = Duration::from_secs(60);
-/// How many are kept.
-const MOST: u64 = 10_000;
 
 /// Manifests that the registry took from a credential, each with a tag that means it.
 #[derive(Debug)]
@@ -26,7 +19,7 @@ pub struct Stored(Cache<(Credential, RepositoryName, Digest), TagKey>);
 
 impl Stored {
     pub fn new() -> Self {
-        Self(Cache::builder().max_capacity(MOST).time_to_live(KEPT).build())
+        Self(memory())
     }
 }
 
@@ -42,10 +35,10 @@ impl Gate {
     }
 
     /// The registry took the manifest from this client, and the tag is sealed for it.
-    pub(super) fn remember_stored(&self, caller: &Caller, judged: &Judged, content: &Content) {
+    pub(super) fn remember_stored(&self, caller: &Caller, key: &TagKey, content: &Content) {
         if caller.account == Account::Client {
-            let pushed = (self.credential(caller), judged.key.repository.clone(), content.digest.clone());
-            self.stored.0.insert(pushed, judged.key.clone());
+            let pushed = (self.credential(caller), key.repository.clone(), content.digest.clone());
+            self.stored.0.insert(pushed, key.clone());
         }
     }
 }

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::OpenError;
 use super::open::{connect, explain, reader};
+use super::soundness::damage;
 use crate::failpoint::failpoint;
 use crate::ledger::paths::{directory_of, with_suffix};
 
@@ -114,8 +115,7 @@ fn write(source: &Connection, unfinished: &Path, to: &Path, progress: &mut dyn F
     }
     // One file, that can also be read where nothing may be written.
     copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(failed)?;
-    let detail: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
-    if detail != "ok" {
+    if let Some(detail) = damage(&copy).map_err(failed)? {
         return Err(BackupError::Damaged { to: to.to_owned(), detail });
     }
     let tags: i64 = copy.query_row("SELECT count(*) FROM tags", [], |row| row.get(0)).map_err(failed)?;

@@ -142,8 +142,7 @@ pub(super) fn open(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     let found = recognise(&writer, &file)?;
     let is_new = found == 0;
     // Nothing is migrated that is not known to be whole.
-    let is_current = usize::try_from(found) == Ok(MIGRATIONS.len());
-    let soundness = if wanted.is_impatient && is_current && is_large(&file)? {
+    let soundness = if wanted.is_impatient && is_current(found) && is_large(&file)? {
         Soundness::default()
     } else {
         check(&writer, &file)?;
@@ -210,9 +209,7 @@ pub(super) fn beside(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
         return Err(OpenError::ReadOnly { file });
     }
     let found = recognise(&writer, &file)?;
-    if usize::try_from(found) != Ok(MIGRATIONS.len()) {
-        return Err(OpenError::Older { file, found, known: MIGRATIONS.len() });
-    }
+    refuse_older(found, &file)?;
     if let Some(doubt) = judge::judge(&writer, &file, wanted.registry, known).map_err(explain)?.pop() {
         return Err(doubt.into());
     }
@@ -222,6 +219,15 @@ pub(super) fn beside(wanted: &Wanted<'_>) -> Result<Opened, OpenError> {
     let (lookups, scans) = (reader()?, reader()?);
     let soundness = Soundness::known();
     Ok(Opened { lookups, scans, writer, lock: None, witness, heads, soundness, doubts: Vec::new(), file })
+}
+
+fn is_current(found: i64) -> bool {
+    usize::try_from(found) == Ok(MIGRATIONS.len())
+}
+
+/// For who may not bring the schema up to date.
+pub(super) fn refuse_older(found: i64, file: &Path) -> Result<(), OpenError> {
+    if is_current(found) { Ok(()) } else { Err(OpenError::Older { file: file.to_owned(), found, known: MIGRATIONS.len() }) }
 }
 
 /// A connection that only reads, beside the process that may be serving the ledger, with

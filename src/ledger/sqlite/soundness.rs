@@ -4,7 +4,7 @@
 //! All of it is read once at every start. Where that takes seconds, reads are answered
 //! meanwhile, and whoever writes waits for the end of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -61,14 +61,21 @@ fn is_interrupted(error: &OpenError) -> bool {
 }
 
 /// Whether reading all of the file would keep a start waiting.
-pub(super) fn is_large(file: &PathBuf) -> Result<bool, OpenError> {
-    let metadata = std::fs::metadata(file).map_err(|source| OpenError::Unreachable { file: file.clone(), source })?;
+pub(super) fn is_large(file: &Path) -> Result<bool, OpenError> {
+    let metadata = std::fs::metadata(file).map_err(|source| OpenError::Unreachable { file: file.to_owned(), source })?;
     Ok(metadata.len() > SMALL)
 }
 
 /// Reads the whole file once.
 pub(super) fn check(connection: &Connection, file: &Path) -> Result<(), OpenError> {
-    let detail: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|source| explain(file, source))?;
-    if detail == "ok" { Ok(()) } else { Err(OpenError::Damaged { file: file.to_owned(), detail }) }
+    match damage(connection).map_err(|source| explain(file, source))? {
+        None => Ok(()),
+        Some(detail) => Err(OpenError::Damaged { file: file.to_owned(), detail }),
+    }
+}
+
+/// The first damage that reading the whole file finds.
+pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
 }

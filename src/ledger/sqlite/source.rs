@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::open::{Opened, Wanted, explain, reader};
-use super::{MIGRATIONS, OpenError, bulk, open};
+use super::open::{Opened, Wanted, explain, reader, refuse_older};
+use super::{OpenError, bulk, open};
 use crate::ledger::carry::{ActRow, AttemptRow, EventRow, Place, TagRow, TurnRow, Waiting, WaitingRow};
 
 /// Holds the ledger's lock for as long as it lives.
@@ -17,9 +17,7 @@ impl Source {
     /// one that its witness has seen.
     pub fn open(path: &Path, registry: &str, witness: Option<&Path>) -> Result<Self, OpenError> {
         let (_, file, found) = reader(path)?;
-        if usize::try_from(found) != Ok(MIGRATIONS.len()) {
-            return Err(OpenError::Older { file, found, known: MIGRATIONS.len() });
-        }
+        refuse_older(found, &file)?;
         let opened = open::open(&Wanted { file: path, registry, witness, is_accepted: false, is_impatient: false })?;
         Ok(Self { file: path.to_owned(), opened })
     }
