@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 
 use super::markdown::read;
-use super::operations::rendered;
+use super::operations::{base, rendered};
 
 const FILES: [&str; 4] = [
     "deploy/grafana/pushonce.json",
@@ -13,11 +13,6 @@ const FILES: [&str; 4] = [
     "deploy/prometheus/alerts_test.yaml",
     "deploy/prometheus/alerts_days_test.yaml",
 ];
-
-/// The name of a metric, without what a histogram adds.
-fn base(name: &str) -> &str {
-    ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
-}
 
 /// The names of metrics in a file, each with the labels that are asked of it.
 fn asked(file: &str) -> Vec<(String, BTreeSet<String>)> {

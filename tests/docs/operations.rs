@@ -44,6 +44,11 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     rest.split_once(to).unwrap_or_else(|| panic!("`{to}` is gone")).0
 }
 
+/// The name of a metric, without what a histogram adds.
+pub fn base(name: &str) -> &str {
+    ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+}
+
 /// Each metric with its type and labels, as a scrape shows them.
 pub fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metrics = Metrics::new().expect("metrics");
@@ -66,8 +71,7 @@ pub fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
             found.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
         } else if let Some((name, labels)) = line.split_once('{') {
-            let name = ["_bucket", "_sum", "_count"].iter().fold(name, |name, end| name.strip_suffix(end).unwrap_or(name));
-            let (_, known) = found.get_mut(name).expect("a metric with a type");
+            let (_, known) = found.get_mut(base(name)).expect("a metric with a type");
             known.extend(label.captures_iter(labels).map(|label| label[1].to_owned()).filter(|label| label != "le"));
         }
     }

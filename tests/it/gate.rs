@@ -29,6 +29,7 @@ use std::net::TcpStream;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::harness::pushonce::POLICY;
 use crate::harness::{Faults, Image, Pushonce, Registry};
 
 /// Both of a release's own tag and nothing else may ever go: its rule allows it.
@@ -49,9 +50,14 @@ struct Chain {
 
 impl Chain {
     fn start() -> Self {
+        Self::under(POLICY)
+    }
+
+    /// The same with a policy of the test's own.
+    fn under(policy: &str) -> Self {
         let registry = Registry::start();
         let faults = Faults::in_front_of(registry.address());
-        let proxy = Pushonce::in_front_of(&faults.url()).start();
+        let proxy = Pushonce::in_front_of(&faults.url()).policy(policy).start();
         Self { proxy, faults, registry }
     }
 

@@ -1,9 +1,9 @@
 //! Deletes: what an immutable tag needs stays, everything else may go.
 
 use crate::harness::image::sha256;
-use crate::harness::{Answer, Fault, Faults, Image, Pushonce, Registry, Upstream};
+use crate::harness::{Answer, Fault, Image, Pushonce, Registry, Upstream};
 
-use super::{DELETABLE, state, store};
+use super::{Chain, DELETABLE, state, store};
 
 #[test]
 fn an_immutable_tag_is_not_deleted() {
@@ -161,15 +161,13 @@ fn a_tag_that_the_registry_did_not_delete_is_not_burnt() {
 
 #[test]
 fn a_delete_that_is_answered_404_burns_nothing() {
-    let registry = Registry::start();
-    let faults = Faults::in_front_of(registry.address());
-    let proxy = Pushonce::in_front_of(&faults.url()).policy(DELETABLE).start();
+    let Chain { proxy, faults, .. } = &Chain::under(DELETABLE);
     let image = Image::random();
     proxy.push("web:1.4.0", &image).expect_created();
     faults.when(|request| request.method() == "DELETE", Fault::Status(404));
     proxy.delete("web:1.4.0").expect(404);
     proxy.delete(&format!("web@{}", image.digest())).expect(404);
-    assert_eq!(state(&proxy, "web", "1.4.0").as_deref(), Some("sealed"));
+    assert_eq!(state(proxy, "web", "1.4.0").as_deref(), Some("sealed"));
     assert_eq!(proxy.tag_digest("web:1.4.0"), Some(image.digest()));
 }
 

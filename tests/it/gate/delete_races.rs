@@ -3,24 +3,11 @@
 
 use std::thread;
 
-use crate::harness::{Fault, Faults, Gate, Image, Pushonce, Registry};
+use crate::harness::{Fault, Gate, Image};
 
-use super::{DELETABLE, state, store};
+use super::{Chain, DELETABLE, state, store};
 
-struct Running {
-    proxy: Pushonce,
-    registry: Registry,
-    faults: Faults,
-}
-
-impl Running {
-    fn start() -> Self {
-        let registry = Registry::start();
-        let faults = Faults::in_front_of(registry.address());
-        let proxy = Pushonce::in_front_of(&faults.url()).policy(DELETABLE).start();
-        Self { proxy, registry, faults }
-    }
-
+impl Chain {
     /// Deletes the manifest of `image`, does `meanwhile` when nothing but the registry's
     /// own delete is left, and sees the delete succeed.
     fn delete_while(&self, image: &Image, meanwhile: impl FnOnce()) {
@@ -39,7 +26,7 @@ impl Running {
 
 #[test]
 fn a_tag_is_not_adopted_for_what_is_being_deleted() {
-    let running = Running::start();
+    let running = Chain::under(DELETABLE);
     let going = Image::random();
     store(&running.registry, "web", &going);
     running.delete_while(&going, || {
@@ -53,7 +40,7 @@ fn a_tag_is_not_adopted_for_what_is_being_deleted() {
 
 #[test]
 fn no_claim_yields_to_what_is_being_deleted() {
-    let running = Running::start();
+    let running = Chain::under(DELETABLE);
     let (going, other) = (Image::random(), Image::random());
     store(&running.registry, "web", &going);
     running.delete_while(&going, || {
@@ -67,7 +54,7 @@ fn no_claim_yields_to_what_is_being_deleted() {
 
 #[test]
 fn no_claim_is_rolled_forward_to_what_is_being_deleted() {
-    let running = Running::start();
+    let running = Chain::under(DELETABLE);
     let (claimed, other) = (Image::random(), Image::random());
     running.faults.when(|request| request.is("PUT", "/manifests/1.4.0"), Fault::Cut);
     running.proxy.push("web:1.4.0", &claimed).expect_unavailable();
@@ -83,7 +70,7 @@ fn no_claim_is_rolled_forward_to_what_is_being_deleted() {
 
 #[test]
 fn what_is_pointed_again_is_not_acknowledged_once_it_is_burnt() {
-    let running = Running::start();
+    let running = Chain::under(DELETABLE);
     let image = Image::random();
     running.proxy.push("web:1.4.0", &image).expect_created();
     // The pointer is lost, so that the push must point it again; the tag is burnt by

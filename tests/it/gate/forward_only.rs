@@ -10,9 +10,9 @@ use pushonce::ledger::memory::MemoryLedger;
 use crate::harness::exchange::Exchange;
 use crate::harness::process::eventually;
 use crate::harness::replica::Shared;
-use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
+use crate::harness::{Fault, Image, Pushonce, Registry};
 
-use super::store;
+use super::{Chain, store};
 
 /// The policy of the worked example in docs/POLICY.md, with `unreleased` as it is given.
 fn policy(more: &str) -> String {
@@ -186,11 +186,9 @@ fn a_push_of_several_tags_has_one_verdict() {
 
 #[test]
 fn a_push_that_failed_holds_up_no_other_where_the_registry_answered() {
-    let registry = Registry::start();
-    let faults = Faults::in_front_of(registry.address());
-    let proxy = Pushonce::in_front_of(&faults.url()).policy(&policy("")).start();
-    release(&proxy, "1.4.2", &["1.4"]);
-    let next = release(&proxy, "1.4.3", &[]);
+    let Chain { proxy, faults, .. } = &Chain::under(&policy(""));
+    release(proxy, "1.4.2", &["1.4"]);
+    let next = release(proxy, "1.4.3", &[]);
     for fault in [Fault::Status(500), Fault::Status(403)] {
         faults.once(|request| request.is("PUT", "/manifests/1.4"), fault);
         assert!([403, 503].contains(&proxy.push("web:1.4", &next).status));

@@ -1,7 +1,7 @@
 //! The further tags of a build: the same manifest again, from the same client, a moment
 //! after.
 
-use crate::harness::{Fault, Faults, Image, Pushonce, Registry};
+use crate::harness::{Fault, Image};
 
 use super::{Chain, DELETABLE, state};
 
@@ -51,9 +51,7 @@ fn another_client_repository_or_manifest_brings_it_under_its_digest() {
 
 #[test]
 fn what_may_be_deleted_is_not_believed_to_be_there() {
-    let registry = Registry::start();
-    let faults = Faults::in_front_of(registry.address());
-    let proxy = Pushonce::in_front_of(&faults.url()).policy(DELETABLE).start();
+    let Chain { proxy, faults, registry } = Chain::under(DELETABLE);
     let image = Image::random();
     proxy.push("web:1.4.0", &image).expect_created();
     registry.delete(&format!("web@{}", image.digest())).expect(202);

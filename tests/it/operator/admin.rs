@@ -50,12 +50,17 @@ fn it_lives_without_an_upstream_and_pushes_are_undecided() {
     proxy.pull("web:latest").expect_unavailable();
 }
 
+/// A proxy that has pull rules, audits and a webhook, so that there is a series of each.
+pub(super) fn doing_everything(registry: &Registry, receiver: &Receiver) -> Pushonce {
+    let pull = "[[pull]]\nname = \"production\"\naction = \"warn\"\n";
+    let proxy = Pushonce::in_front_of(&registry.url()).policy(&format!("{POLICY}\n{pull}"));
+    proxy.setting("audit.interval = \"1s\"").setting(&receiver.webhook("one", "")).start()
+}
+
 #[test]
 fn every_metric_is_exported_with_help() {
     let (registry, receiver) = (Registry::start(), Receiver::start());
-    let pull = "[[pull]]\nname = \"production\"\naction = \"warn\"\n";
-    let proxy = Pushonce::in_front_of(&registry.url()).policy(&format!("{POLICY}\n{pull}"));
-    let proxy = proxy.setting("audit.interval = \"1s\"").setting(&receiver.webhook("one", "")).start();
+    let proxy = doing_everything(&registry, &receiver);
     proxy.push("web:1.4.0", &Image::random()).expect_created();
     registry.put_tag_behind_the_back("web:latest", &Image::random());
     proxy.pull("web:latest").expect_ok();

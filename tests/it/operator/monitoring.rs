@@ -2,7 +2,7 @@
 //! pushonce.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use crate::harness::api::Api;
 use crate::harness::http::Endpoint;
 use crate::harness::ports::free_port;
 use crate::harness::process::{Process, cannot_start, eventually};
-use crate::harness::pushonce::POLICY;
 use crate::harness::{Image, Pushonce, Registry};
 use crate::webhooks::Receiver;
 
+use super::admin::doing_everything;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn deployed(file: &str) -> std::path::PathBuf {
+fn deployed(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
 }
 
@@ -84,9 +85,7 @@ impl Prometheus {
 
 /// A proxy that has done something of everything that it counts, short of trouble.
 fn busy(registry: &Registry, receiver: &Receiver) -> Pushonce {
-    let pull = "[[pull]]\nname = \"production\"\naction = \"warn\"\n";
-    let proxy = Pushonce::in_front_of(&registry.url()).policy(&format!("{POLICY}\n{pull}"));
-    let proxy = proxy.setting("audit.interval = \"1s\"").setting(&receiver.webhook("one", "")).start();
+    let proxy = doing_everything(registry, receiver);
     proxy.push("web:1.4.0", &Image::random()).expect_created();
     proxy.push("web:latest", &Image::random()).expect_created();
     proxy.pull("web:latest").expect_ok();
@@ -105,13 +104,10 @@ fn prometheus_takes_the_rules_and_every_panel_shows_something() {
         (prometheus.series("count_over_time(pushonce_connections[1m]) >= 2") > 0).then_some(())
     });
 
-    let groups = prometheus.ask("/api/v1/rules");
-    let rules = groups["groups"][0]["rules"].as_array().expect("rules").clone();
-    assert!(rules.len() >= 20, "{groups}");
     eventually(PATIENCE, "every rule was evaluated", || {
         let groups = prometheus.ask("/api/v1/rules");
         let rules = groups["groups"][0]["rules"].as_array().expect("rules");
-        assert!(rules.iter().all(|rule| rule["health"] != "err"), "{groups}");
+        assert!(rules.len() >= 20 && rules.iter().all(|rule| rule["health"] != "err"), "{groups}");
         rules.iter().all(|rule| rule["health"] == "ok").then_some(())
     });
 
