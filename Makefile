@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench bench-ledger bench-log bench-adopt bench-micro instructions demo fuzz lint lint-format hooks build clean
+.PHONY: help test soak bench bench-ledger bench-log bench-adopt bench-micro instructions demo fuzz lint lint-format lint-shell hooks build clean
 
 CARGO ?= cargo
 
@@ -60,12 +60,15 @@ fuzz: ## fuzz every target for a minute, or: make fuzz SECONDS=3600 TARGET=wire
 lint: lint-format ## format, clippy with warnings denied, shell scripts, dependencies
 	scripts/install-deps.sh lint
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	shellcheck scripts/*.sh scripts/hooks/* .ci/run
+	$(MAKE) --no-print-directory lint-shell
 	scripts/deny.sh
 
 lint-format: ## the format alone
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
+
+lint-shell: ## the shell scripts alone
+	shellcheck scripts/*.sh scripts/hooks/* .ci/run
 
 hooks: ## have git check what takes seconds before each commit
 	install scripts/hooks/pre-commit "$$(git rev-parse --git-path hooks)/pre-commit"
