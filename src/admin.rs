@@ -29,10 +29,12 @@ use tower_http::timeout::TimeoutLayer;
 use self::asked::Refused;
 use crate::audits::Audits;
 use crate::causes::with_causes;
+use crate::gate::CurrentGate;
 use crate::ledger::{Ledger, TagKey};
 use crate::metrics::Metrics;
 use crate::oci::TagCase;
 use crate::policy::Policy;
+use crate::reload::{self, Rejected};
 use crate::server::Drain;
 use crate::upstream::Probe;
 
@@ -61,13 +63,20 @@ pub struct Admin {
     /// What the background audit found.
     pub audits: Audits,
     pub audit_interval: Duration,
-    pub policy: Arc<Policy>,
+    pub current: Arc<CurrentGate>,
+    /// What became of the last reading of the policy.
+    pub reloads: Arc<reload::Status>,
     /// The registry's name in the ledger.
     pub registry: String,
     pub tag_case: TagCase,
 }
 
 impl Admin {
+    /// The policy in force.
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(self.current.get().policy())
+    }
+
     /// A tag as the registry knows it.
     fn key(&self, repository: &str, tag: &str) -> Result<TagKey, Refused> {
         Ok(asked::key(repository, tag)?.in_case(self.tag_case))
@@ -115,7 +124,8 @@ async fn livez() -> &'static str {
 }
 
 /// 200 where pushes can be decided: the ledger can be written, the registry is
-/// there, and no shutdown has begun. One line for each, with the cause.
+/// there, and no shutdown has begun. One line for each, with the cause; and one where the
+/// files have changed and cannot be used, which is no reason to take the replica away.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let (ledger, upstream) = tokio::join!(admin.ledger.ping(), admin.probe.check());
     let checks = [
@@ -129,7 +139,10 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
         Some(cause) => format!("failed  {name}: {cause}\n"),
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, checks.iter().map(line).collect::<String>()).into_response()
+    let stale = admin.reloads.last_rejected().map(|Rejected { at, cause }| {
+        format!("stale   configuration: what was read at {at:.0} is not used, that of {:.0} is: {cause}\n", admin.reloads.since())
+    });
+    (status, checks.iter().map(line).chain(stale).collect::<String>()).into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {

@@ -8,6 +8,7 @@ mod auditing;
 mod caller;
 mod change;
 mod classify;
+mod current;
 mod decision;
 mod decisions;
 mod delete;
@@ -35,6 +36,7 @@ mod unpoint;
 mod walk;
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -61,6 +63,7 @@ use crate::clock::{AttemptId, Clock};
 use crate::config::valid::{self, WhenLedgerIsDown};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Running};
+use crate::oci::TagCase;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::upstream::body::{IdleLimit, RequestBody};
@@ -69,6 +72,7 @@ use crate::upstream::{Outgoing, Upstream};
 pub use self::adopting::Adopted;
 pub use self::auditing::{Difference, Differs};
 pub use self::classify::classify;
+pub use self::current::CurrentGate;
 pub use self::known::Known;
 pub use self::reconcile::Reconciler;
 pub use self::walk::Step;
@@ -87,10 +91,17 @@ pub struct Peer {
     pub secure: bool,
 }
 
-/// Everything that a decision needs.
+/// Everything that a decision needs. Its policy never changes: a request ends under the
+/// policy that it began with, and [`CurrentGate`] has the gate of those that come next.
 #[derive(Debug)]
 pub struct Gate {
     policy: Arc<Policy>,
+    standing: Arc<Standing>,
+}
+
+/// What gates have in common, whatever their policy.
+#[derive(Debug)]
+pub struct Standing {
     ledger: Arc<dyn Ledger>,
     upstream: Upstream,
     clock: Arc<dyn Clock>,
@@ -111,6 +122,14 @@ pub struct Gate {
     request_ids: RequestIds,
     /// Who acts where no client does.
     who: String,
+}
+
+impl Deref for Gate {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.standing
+    }
 }
 
 #[derive(Debug)]
@@ -147,8 +166,7 @@ impl Gate {
             passthrough: server.passthrough.clone(),
         };
         let recorder = Recorder::new(registry, Arc::clone(&ledger), Arc::clone(&metrics), tasks.clone());
-        Self {
-            policy,
+        let standing = Standing {
             ledger,
             upstream,
             clock,
@@ -168,7 +186,22 @@ impl Gate {
             tasks,
             request_ids: RequestIds::new(),
             who,
-        }
+        };
+        Self { policy, standing: Arc::new(standing) }
+    }
+
+    /// The same gate under another policy.
+    fn under(&self, policy: Arc<Policy>) -> Self {
+        Self { policy, standing: Arc::clone(&self.standing) }
+    }
+
+    /// What the registry does with the case of tags.
+    pub fn tag_case(&self) -> TagCase {
+        self.upstream.tag_case()
+    }
+
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
     }
 
     /// Refuses a request of which nothing is believed.

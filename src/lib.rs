@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod gate;
 pub mod audits;
 pub mod server;
+pub mod reload;
 pub mod admin;
 pub mod telemetry;
 pub mod cli;

@@ -39,6 +39,9 @@ pub struct Metrics {
     audit_tags: IntGauge,
     audit_failures: IntGauge,
     audit_ended: IntGauge,
+    config_reloads: IntCounterVec,
+    config_successful: IntGauge,
+    config_success: IntGauge,
     webhook_deliveries: IntCounterVec,
     webhook_waiting: IntGaugeVec,
 }
@@ -122,6 +125,18 @@ impl Metrics {
                 "pushonce_audit_ended_timestamp_seconds",
                 "When the newest audit of this replica ended, in Unix time; 0 where another replica audits, or none does.",
             )?,
+            config_reloads: IntCounterVec::new(
+                Opts::new("pushonce_config_reloads_total", "Times that the policy and the certificates were read again."),
+                &["outcome"],
+            )?,
+            config_successful: IntGauge::new(
+                "pushonce_config_last_reload_successful",
+                "0 where the policy or a certificate has changed and cannot be used; those read before are in force.",
+            )?,
+            config_success: IntGauge::new(
+                "pushonce_config_last_reload_success_timestamp_seconds",
+                "When the policy and the certificates in force were read, in Unix time.",
+            )?,
             webhook_deliveries: IntCounterVec::new(
                 Opts::new("pushonce_webhook_deliveries_total", "Tries to deliver an event to the receiver of a webhook."),
                 &["webhook", "outcome"],
@@ -160,6 +175,9 @@ impl Metrics {
         self.registry.register(Box::new(self.audit_tags.clone()))?;
         self.registry.register(Box::new(self.audit_failures.clone()))?;
         self.registry.register(Box::new(self.audit_ended.clone()))?;
+        self.registry.register(Box::new(self.config_reloads.clone()))?;
+        self.registry.register(Box::new(self.config_successful.clone()))?;
+        self.registry.register(Box::new(self.config_success.clone()))?;
         self.registry.register(Box::new(self.webhook_deliveries.clone()))?;
         self.registry.register(Box::new(self.webhook_waiting.clone()))
     }
@@ -188,6 +206,22 @@ impl Metrics {
     /// Whether memory knew what an immutable tag means, so that no ledger was asked.
     pub fn known_tag(&self, known: bool) {
         self.known_tags.with_label_values(&[if known { "hit" } else { "miss" }]).inc();
+    }
+
+    /// The configuration was read for a start.
+    pub fn configured(&self, at: i64) {
+        // A series that begins with its first count has no increase.
+        for outcome in ["used", "rejected"] {
+            self.config_reloads.with_label_values(&[outcome]).inc_by(0);
+        }
+        self.config_successful.set(1);
+        self.config_success.set(at);
+    }
+
+    /// The policy and the certificates were read again.
+    pub fn reloaded(&self, is_used: bool, at: i64) {
+        self.config_reloads.with_label_values(&[if is_used { "used" } else { "rejected" }]).inc();
+        if is_used { self.configured(at) } else { self.config_successful.set(0) }
     }
 
     /// Counts a try to deliver an event.

@@ -24,6 +24,7 @@ use crate::refusal::Refusal;
 
 pub use self::drain::{Drain, Drained};
 pub use self::listener::{Listener, ListenerError};
+pub use self::tls::{Offered, Ready, TlsError};
 
 /// The steps of every request, in order. `wire` is what its raw bytes say of its
 /// framing.

@@ -8,6 +8,7 @@ pub mod body;
 mod catalog;
 mod connect;
 mod headers;
+mod identity;
 pub(crate) mod location;
 mod manifests;
 mod pool;
@@ -46,7 +47,7 @@ use crate::oci::{RepositoryName, TagCase};
 
 use self::connect::tls_settings;
 pub use self::manifests::{Content, DOCKER_CONTENT_DIGEST, Fetched, Resolved, Trust, manifest_target, without_body};
-pub use self::probe::{Probe, ProbeError};
+pub use self::probe::{Probe, ProbeError, Seen};
 pub use self::side::SideError;
 pub use self::tag_case::{CaseSeen, SeenBy};
 pub use self::tags::Listed;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Audit, Audits};
 use crate::clock::{AttemptId, Clock};
 use crate::config::valid;
-use crate::gate::{Difference, Gate};
+use crate::gate::{CurrentGate, Difference};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::Metrics;
 
@@ -22,7 +22,7 @@ const TURN: u32 = 4;
 /// What audits.
 #[derive(Debug)]
 pub struct Auditor {
-    pub gate: Arc<Gate>,
+    pub current: Arc<CurrentGate>,
     pub ledger: Arc<dyn Ledger>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
@@ -107,15 +107,16 @@ impl Auditor {
     /// One audit, and when it ended.
     async fn audit(&self, turn: &str, holder: AttemptId) -> Result<Timestamp, Stopped> {
         let mut audit = Audit::new(self.clock.now());
-        let repositories = match self.gate.all_repositories().await {
+        let gate = self.current.get();
+        let repositories = match gate.all_repositories().await {
             Ok(repositories) => repositories,
             Err(cause) => {
                 audit.fail(cause);
-                self.gate.known_repositories().await?
+                gate.known_repositories().await?
             }
         };
         let valid::Audit { concurrency, repair, .. } = self.settings;
-        let mut steps = self.gate.audit_all(repositories, concurrency, repair);
+        let mut steps = gate.audit_all(repositories, concurrency, repair);
         let mut taken = Instant::now();
         loop {
             let step = tokio::select! {

@@ -10,12 +10,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admin::{self, Admin, AdminError};
 use crate::audits::{Auditor, Audits};
 use crate::causes::with_causes;
-use crate::clock::SystemClock;
-use crate::config::{self, valid::Config};
-use crate::gate::{Gate, GateParts, Reconciler};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::gate::{CurrentGate, Gate, GateParts, Reconciler};
 use crate::ledger::{self, OpenError};
 use crate::metrics::Metrics;
 use crate::notary::{Notary, SigningKeyError};
+use crate::reload::{self, Loaded, Reloader};
 use crate::server::{self, Drain, Drained, Listener, ListenerError};
 use crate::telemetry::{self, TelemetryError};
 use crate::upstream::{Probe, SideError, Upstream};
@@ -40,14 +41,16 @@ enum ServeError {
     Webhook(#[from] WebhookError),
     #[error("the metrics cannot be declared: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error("LISTEN_FDS hands over a socket that is no TCP socket: {0}")]
+    Handed(std::io::Error),
     #[error("the operating system refused: {0}")]
     System(#[from] std::io::Error),
 }
 
 /// Serves until SIGTERM or SIGINT.
 pub fn serve(file: &Path, environment: &super::Environment, color: bool) -> ExitCode {
-    let config = match config::load(file, environment) {
-        Ok(config) => config,
+    let (config, loaded) = match reload::load(file, environment) {
+        Ok(both) => both,
         Err(mistakes) => {
             eprintln!("{}", mistakes.render(color));
             return ExitCode::from(2);
@@ -57,7 +60,7 @@ pub fn serve(file: &Path, environment: &super::Environment, color: bool) -> Exit
         .enable_all()
         .build()
         .map_err(ServeError::System)
-        .and_then(|runtime| runtime.block_on(run(config)));
+        .and_then(|runtime| runtime.block_on(run(config, loaded, environment.to_vec())));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
@@ -67,7 +70,7 @@ pub fn serve(file: &Path, environment: &super::Environment, color: bool) -> Exit
     }
 }
 
-async fn run(config: Config) -> Result<(), ServeError> {
+async fn run(config: Config, loaded: Loaded, environment: Vec<(String, String)>) -> Result<(), ServeError> {
     telemetry::start(&config.log)?;
     server::descriptors::raise(config.server.max_connections);
     let metrics = Arc::new(Metrics::new()?);
@@ -77,10 +80,9 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let (name, tag_case) = (config.upstream.name.clone(), config.upstream.tag_case);
     let upstream = Upstream::new(config.upstream, &config.server, Arc::clone(&metrics))?;
     let drain = Drain::default();
-    let policy = Arc::new(config.policy);
-    let rules = policy.rules().len();
-    let gate = Arc::new(Gate::new(GateParts {
-        policy: Arc::clone(&policy),
+    let rules = config.policy.rules().len();
+    let current = Arc::new(CurrentGate::new(Gate::new(GateParts {
+        policy: Arc::new(config.policy),
         ledger: Arc::clone(&ledger),
         registry: name.clone(),
         upstream,
@@ -90,17 +92,17 @@ async fn run(config: Config) -> Result<(), ServeError> {
         server: &config.server,
         pulls: &config.pulls,
         who: "pushonce".to_owned(),
-    }));
+    })));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let hangup = signal(SignalKind::hangup())?;
 
     if let Some(notary) = Notary::new(&config.release_log, Arc::clone(&ledger), Arc::clone(&metrics))? {
         drain.writes().spawn(notary.run(drain.token()));
     }
     let audits = Audits::default();
     let auditor = Auditor {
-        gate: Arc::clone(&gate),
+        current: Arc::clone(&current),
         ledger: Arc::clone(&ledger),
         clock: Arc::new(SystemClock),
         metrics: Arc::clone(&metrics),
@@ -118,11 +120,24 @@ async fn run(config: Config) -> Result<(), ServeError> {
         stop: drain.token(),
     };
     webhooks::start(config.webhooks, told, drain.writes()).await?;
-    let reconciler = Reconciler::new(Arc::clone(&gate), config.ledger.reconcile_interval, drain.token());
+    let reconciler = Reconciler::new(Arc::clone(&current), config.ledger.reconcile_interval, drain.token());
     // What operators decided holds from the first request on, if the ledger answers.
     // Where it does not, whoever goes on keeping up says why.
-    drop(gate.keep_up().await);
-    let listener = Listener::bind(config.listen, &config.server, Arc::clone(&gate), Arc::clone(&metrics)).await?;
+    drop(current.get().keep_up().await);
+    let listener =
+        Listener::bind(config.listen, handed_over()?, &config.server, Arc::clone(&current), Arc::clone(&metrics)).await?;
+    let now = SystemClock.now();
+    metrics.configured(now.as_second());
+    let reloader = Reloader {
+        loaded,
+        environment,
+        interval: config.reload.interval,
+        current: Arc::clone(&current),
+        offered: listener.offered(),
+        status: Arc::new(reload::Status::new(now)),
+        metrics: Arc::clone(&metrics),
+        clock: Arc::new(SystemClock),
+    };
     let admin = Admin {
         ledger,
         probe,
@@ -132,7 +147,8 @@ async fn run(config: Config) -> Result<(), ServeError> {
         exceptions_token: config.admin.exceptions_token,
         audits,
         audit_interval: config.audit.interval,
-        policy,
+        current: Arc::clone(&current),
+        reloads: Arc::clone(&reloader.status),
         registry: name,
         tag_case,
     };
@@ -140,18 +156,15 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let address = listener.address()?;
     let policy_file = config.policy_file.display().to_string();
     tracing::info!(%address, admin = %admin_address, registry, policy = policy_file, rules, "serving");
-    drain.writes().spawn(Arc::clone(&gate).go_on_keeping_up(drain.token()));
+    drain.writes().spawn(current.get().go_on_keeping_up(drain.token()));
+    drain.writes().spawn(reloader.run(hangup, drain.token()));
     drain.writes().spawn(reconciler.run());
     drain.writes().spawn(auditor.run());
     let serving = tokio::spawn(listener.serve(drain.clone()));
 
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            // Elsewhere the signal means a reload; here it must not end the process.
-            _ = hangup.recv() => tracing::warn!("a changed configuration is read at the next start; SIGHUP changes nothing"),
-        }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
     let limit = config.server.drain_timeout;
     tracing::info!(?limit, "shutting down: no new connections, running requests are finished");
@@ -168,4 +181,10 @@ async fn run(config: Config) -> Result<(), ServeError> {
         }
     }
     Ok(())
+}
+
+/// The socket that systemd keeps open while pushonce restarts (sd_listen_fds(3)), where
+/// there is one.
+fn handed_over() -> Result<Option<std::net::TcpListener>, ServeError> {
+    listenfd::ListenFd::from_env().take_tcp_listener(0).map_err(ServeError::Handed)
 }

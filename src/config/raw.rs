@@ -35,6 +35,8 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "max_uploads",
             "tls_certificate",
             "tls_key",
+            "tls_client_ca",
+            "tls_client_crl",
             "trust_forwarded",
             "passthrough",
         ],
@@ -45,6 +47,8 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "url",
             "name",
             "ca_file",
+            "client_certificate",
+            "client_key",
             "username",
             "password",
             "password_file",
@@ -64,6 +68,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("audit", &["interval", "repair", "concurrency"]),
     ("pulls", &["when_ledger_is_down", "drift_check_interval"]),
     ("log", &["format", "filter"]),
+    ("reload", &["interval"]),
 ];
 
 /// The keys of each `[[webhook]]`.
@@ -71,7 +76,7 @@ pub const WEBHOOK_KEYS: &[&str] = &["name", "url", "secret_file", "outcomes", "r
 
 const A_LIST: &str = "a list of strings";
 
-/// Collects mistakes.
+/// Collects mistakes and warnings.
 #[derive(Default)]
 pub(super) struct Report(RefCell<Vec<Diagnostic>>);
 

@@ -13,7 +13,7 @@ use super::raw::KEYS;
 
 /// Known keys under which a secret may stand. A user name counts, since many write
 /// `user:password` there, and so do files for what some write in place of the path.
-const SECRET: [&str; 4] = ["username", "password", "password_file", "tls_key"];
+const SECRET: [&str; 5] = ["username", "password", "password_file", "tls_key", "client_key"];
 
 /// Parts of names under which people keep secrets.
 const TELLING: [&str; 8] = ["pass", "pwd", "secret", "token", "cred", "auth", "user", "key"];

@@ -1,6 +1,7 @@
 //! The server file, section by section.
 
 pub(super) mod password;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::diagnostic::{Diagnostic, Place, Source};
+use super::diagnostic::{Diagnostic, Diagnostics, Place, Source};
 use super::environment::Environment;
 use super::raw::{Document, KEYS, Report, Section};
 use super::valid::{
-    Admin, Audit, Config, Ledger, Log, LogFormat, Pulls, ReleaseLog, Server, Service, Tls, Upstream, WhenLedgerIsDown,
+    Admin, Audit, Config, Ledger, Log, LogFormat, Pulls, ReleaseLog, Reload, Server, Service, Upstream, WhenLedgerIsDown,
 };
 use super::{policy_file, webhooks, words};
 use crate::ledger::Engine;
@@ -61,7 +62,7 @@ pub(super) fn read(
 
     let directory = path.parent().unwrap_or(Path::new(""));
     let listen = top.read("listen", words::listen).unwrap_or(LISTEN);
-    let server = server(&section("server"), directory);
+    let server = server(&section("server"), directory, report);
     let upstream = upstream(&section("upstream"), directory, files, report);
     let ledger = ledger(&section("ledger"), directory, files, report);
     let admin = admin(&section("admin"), listen, directory, files, report);
@@ -71,6 +72,7 @@ pub(super) fn read(
     let audit = audit(&section("audit"));
     let pulls = pulls(&section("pulls"));
     let log = log(&section("log"));
+    let reload = Reload { interval: section("reload").duration("interval", Duration::ZERO).unwrap_or(Duration::from_secs(1)) };
     let tag_case = upstream.as_ref().map_or(TagCase::Keep, |upstream| upstream.tag_case);
     let (policy_file, policy) = policy(&section("policy"), directory, path, tag_case, files, report);
     Some(Config {
@@ -84,19 +86,21 @@ pub(super) fn read(
         audit,
         pulls,
         log,
+        reload,
         policy: policy?,
         policy_file,
+        warnings: Diagnostics::default(),
     })
 }
 
-fn server(section: &Section<'_>, directory: &Path) -> Server {
+fn server(section: &Section<'_>, directory: &Path, report: &Report) -> Server {
     Server {
         header_timeout: section.duration("header_timeout", SHORTEST).unwrap_or(Duration::from_secs(30)),
         body_idle_timeout: section.duration("body_idle_timeout", SHORTEST).unwrap_or(Duration::from_secs(60)),
         manifest_limit: section.read("manifest_limit", words::size).unwrap_or(4 << 20),
         drain_timeout: section.duration("drain_timeout", Duration::ZERO).unwrap_or(Duration::from_secs(30)),
         trust_forwarded: section.boolean("trust_forwarded").unwrap_or(false),
-        tls: tls(section, directory),
+        tls: tls::listener(section, directory, report),
         header_limit: section.read("header_limit", words::size).unwrap_or(64 << 10),
         max_connections: section.integer("max_connections", 1..=1_000_000).unwrap_or(20_000),
         max_streams: section.integer("max_streams", 1..=10_000).and_then(|number| number.try_into().ok()).unwrap_or(100),
@@ -106,29 +110,18 @@ fn server(section: &Section<'_>, directory: &Path) -> Server {
     }
 }
 
-/// Both files or none.
-fn tls(section: &Section<'_>, directory: &Path) -> Option<Tls> {
-    let file = |key| section.read(key, words::path).map(|file| directory.join(file));
-    match (file("tls_certificate"), file("tls_key")) {
-        (Some(certificate), Some(key)) => return Some(Tls { certificate, key }),
-        (Some(_), None) => section.missing("tls_key", "tls_key = \"key.pem\""),
-        (None, Some(_)) => section.missing("tls_certificate", "tls_certificate = \"certificate.pem\""),
-        (None, None) => {}
-    }
-    None
-}
-
 fn upstream(section: &Section<'_>, directory: &Path, files: ReadFile<'_>, report: &Report) -> Option<Upstream> {
     let address = section.read("url", words::registry);
     if address.is_none() {
         section.missing("url", r#"url = "http://127.0.0.1:5001""#);
     }
     let upstream = |address: words::Address| Upstream {
-        scheme: address.scheme,
         authority: address.authority,
         prefix: address.prefix,
         name: section.read("name", words::name).unwrap_or_else(|| "default".to_owned()),
         ca_file: section.read("ca_file", words::path).map(|file| directory.join(file)),
+        identity: tls::identity(section, directory, &address.scheme, report),
+        scheme: address.scheme,
         service: service(section, directory, files, report),
         preserve_host: section.boolean("preserve_host").unwrap_or(true),
         tag_case: section.word("tag_case", &TagCase::ALL.map(|case| (case.as_str(), case))).unwrap_or(TagCase::Keep),

@@ -1,12 +1,13 @@
 //! The configuration as the program runs it: checked, complete, no options left.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use secrecy::{SecretSlice, SecretString};
 
+use super::diagnostic::Diagnostics;
 use crate::ledger::Engine;
 use crate::ledger::event::Outcome;
 use crate::oci::TagCase;
@@ -26,9 +27,12 @@ pub struct Config {
     pub audit: Audit,
     pub pulls: Pulls,
     pub log: Log,
+    pub reload: Reload,
     pub policy: Policy,
     /// Where the policy was read from; for log lines.
     pub policy_file: PathBuf,
+    /// What may not do what was meant.
+    pub warnings: Diagnostics,
 }
 
 /// `[server]`: what clients may do.
@@ -63,15 +67,33 @@ pub struct Server {
 }
 
 /// PEM files of the data listener.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tls {
     /// The certificate, its issuers after it.
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Which clients are let in; `None` asks no client for a certificate.
+    pub clients: Option<Clients>,
+}
+
+/// Clients with a certificate, and nobody else.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The authorities that sign their certificates.
+    pub ca: PathBuf,
+    /// Lists of certificates that count no more, one for each authority.
+    pub crl: Option<PathBuf>,
+}
+
+impl Tls {
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let clients = self.clients.iter().flat_map(|clients| std::iter::once(&clients.ca).chain(&clients.crl));
+        [&self.certificate, &self.key].into_iter().chain(clients).map(PathBuf::as_path)
+    }
 }
 
 /// `[upstream]`: the registry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Upstream {
     /// `http` or `https`.
     pub scheme: Scheme,
@@ -83,6 +105,8 @@ pub struct Upstream {
     /// PEM file with the authorities that sign the registry's certificate;
     /// `None` trusts those of the system.
     pub ca_file: Option<PathBuf>,
+    /// What the registry is shown where it asks for a certificate; `None` shows none.
+    pub identity: Option<Identity>,
     /// How the gate signs in by itself; `None` uses clients' credentials only.
     pub service: Option<Service>,
     /// Whether the client's `Host` is passed on. Default true.
@@ -101,8 +125,16 @@ pub struct Upstream {
     pub idle_timeout: Duration,
 }
 
+/// PEM files of a client certificate.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificate, its issuers after it.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
 /// A user of the registry that the gate may act as.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Service {
     pub username: String,
     pub password: SecretString,
@@ -189,6 +221,13 @@ pub enum WhenLedgerIsDown {
     Serve,
     /// Answer 503.
     Refuse,
+}
+
+/// `[reload]`: what is read again while the process runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Reload {
+    /// How often the files are looked at. Default 1 s; zero never does.
+    pub interval: Duration,
 }
 
 /// `[log]`.

@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::Gate;
 use super::caller::Caller;
 use super::rollforward::Unfinished;
+use super::{CurrentGate, Gate};
 use crate::failpoint::failpoint;
 use crate::ledger::{Look, OpenChange, OpenClaim, Record, TagKey};
 use crate::oci::Digest;
@@ -31,7 +31,7 @@ const RECONCILER: &str = "reconciler";
 /// Walks the open claims again and again.
 #[derive(Debug)]
 pub struct Reconciler {
-    gate: Arc<Gate>,
+    current: Arc<CurrentGate>,
     /// The pause between two walks, and how old a claim is before it is touched: so
     /// long its own push is given to finish it. That is polite and nothing else; a
     /// claim may be finished at any age.
@@ -49,8 +49,8 @@ enum Reason {
 }
 
 impl Reconciler {
-    pub fn new(gate: Arc<Gate>, interval: Duration, stop: CancellationToken) -> Self {
-        Self { gate, interval, stop, unfinished: HashMap::new() }
+    pub fn new(current: Arc<CurrentGate>, interval: Duration, stop: CancellationToken) -> Self {
+        Self { current, interval, stop, unfinished: HashMap::new() }
     }
 
     /// Walks until `stop`, and then finishes the claim that it is at; not at all
@@ -66,16 +66,17 @@ impl Reconciler {
 
     /// One walk over all open claims, and over the changes of moving tags that nobody ended.
     pub async fn walk(&mut self) {
-        self.finish_claims().await;
-        self.settle_changes().await;
+        let gate = self.current.get();
+        self.finish_claims(&gate).await;
+        self.settle_changes(&gate).await;
     }
 
-    async fn finish_claims(&mut self) {
+    async fn finish_claims(&mut self, gate: &Gate) {
         let mut unfinished = HashMap::new();
         let mut after: Option<TagKey> = None;
         loop {
-            let listing = self.gate.ledger.open_claims(after.as_ref(), PAGE);
-            let page = match self.gate.metrics.ledger("open_claims", listing).await {
+            let listing = gate.ledger.open_claims(after.as_ref(), PAGE);
+            let page = match gate.metrics.ledger("open_claims", listing).await {
                 Ok(page) => page,
                 Err(cause) => return tracing::warn!(%cause, "open claims could not be listed; they are looked for again"),
             };
@@ -84,7 +85,7 @@ impl Reconciler {
                 if self.stop.is_cancelled() {
                     return;
                 }
-                if let Some(reason) = self.try_to_finish(&claim).await {
+                if let Some(reason) = self.try_to_finish(gate, &claim).await {
                     unfinished.insert((claim.key.clone(), claim.digest), reason);
                 }
                 after = Some(claim.key);
@@ -94,16 +95,16 @@ impl Reconciler {
             }
         }
         let stuck = unfinished.values().filter(|reason| **reason != Reason::Failed).count();
-        self.gate.metrics.stuck_claims.set(i64::try_from(stuck).unwrap_or(i64::MAX));
+        gate.metrics.stuck_claims.set(i64::try_from(stuck).unwrap_or(i64::MAX));
         self.unfinished = unfinished;
     }
 
-    async fn settle_changes(&self) {
+    async fn settle_changes(&self, gate: &Gate) {
         let mut unsettled = 0;
         let mut after: Option<OpenChange> = None;
         loop {
-            let listing = self.gate.ledger.open_changes(after.as_ref(), PAGE);
-            let page = match self.gate.metrics.ledger("open_changes", listing).await {
+            let listing = gate.ledger.open_changes(after.as_ref(), PAGE);
+            let page = match gate.metrics.ledger("open_changes", listing).await {
                 Ok(page) => page,
                 Err(cause) => return tracing::warn!(%cause, "open changes could not be listed; they are looked for again"),
             };
@@ -112,8 +113,8 @@ impl Reconciler {
                 if self.stop.is_cancelled() {
                     return;
                 }
-                if !self.is_young(change.note.at)
-                    && let Err(refusal) = self.gate.settle_by_look(&change).await
+                if !self.is_young(gate, change.note.at)
+                    && let Err(refusal) = gate.settle_by_look(&change).await
                 {
                     unsettled += 1;
                     let (tag, cause) = (&change.key, refusal.cause());
@@ -125,20 +126,20 @@ impl Reconciler {
                 break;
             }
         }
-        self.gate.metrics.open_changes.set(unsettled);
+        gate.metrics.open_changes.set(unsettled);
     }
 
-    async fn try_to_finish(&self, claim: &OpenClaim) -> Option<Reason> {
+    async fn try_to_finish(&self, gate: &Gate, claim: &OpenClaim) -> Option<Reason> {
         let OpenClaim { key, digest, .. } = claim;
         // What the policy lets move is lifted by its next push.
-        if self.is_young(claim.since) || !self.gate.policy.decide(&key.repository, &key.tag).is_immutable() {
+        if self.is_young(gate, claim.since) || !gate.policy.decide(&key.repository, &key.tag).is_immutable() {
             return None;
         }
         // From before the registry was known to fold: there it would point another tag.
-        if !self.gate.upstream.tag_case().has_name(&key.tag) {
+        if !gate.upstream.tag_case().has_name(&key.tag) {
             return None;
         }
-        let (reason, refusal) = match self.gate.finish_open(claim).await {
+        let (reason, refusal) = match gate.finish_open(claim).await {
             Ok(None) => return None,
             Ok(Some(record)) => {
                 tracing::info!(tag = %key, claimed = %digest, means = %record.digest, "an open claim was finished in the background");
@@ -155,8 +156,8 @@ impl Reconciler {
     }
 
     /// A stamp of a clock that is ahead of this one is no reason to wait.
-    fn is_young(&self, since: Timestamp) -> bool {
-        let age = self.gate.clock.now().duration_since(since);
+    fn is_young(&self, gate: &Gate, since: Timestamp) -> bool {
+        let age = gate.clock.now().duration_since(since);
         !age.is_negative() && age.unsigned_abs() < self.interval
     }
 }

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::drain::Drain;
@@ -26,9 +26,13 @@ use super::wire::Watched;
 use crate::answer::Answer;
 use crate::buffers::{self, Buffers};
 use crate::config::valid;
-use crate::gate::{Gate, Peer};
+use crate::gate::{CurrentGate, Peer};
 use crate::metrics::Metrics;
 use crate::upstream::body::IdleLimit;
+
+/// How long a connection that was accepted before shutdown began has for its first request,
+/// which may be on its way.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// How connections are served.
 #[derive(Debug)]
@@ -75,11 +79,18 @@ impl Protocols {
 
     /// Serves a connection to its end. What goes wrong on it concerns its client
     /// alone.
-    pub async fn serve(&self, stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>, gate: Arc<Gate>, drain: &Drain) {
+    pub async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        current: Arc<CurrentGate>,
+        drain: &Drain,
+    ) {
         let stream = Stalled::new(stream, self.idle.clone());
         let served = match tls {
-            Some(tls) => self.serve_tls(stream, peer.ip(), tls, gate, drain).await,
-            None => self.serve_plain(stream, peer.ip(), gate, drain).await,
+            Some(tls) => self.serve_tls(stream, peer.ip(), tls, current, drain).await,
+            None => self.serve_plain(stream, peer.ip(), current, drain).await,
         };
         if let Err(cause) = served {
             if let Some(limit) = limit_behind(&cause) {
@@ -94,7 +105,7 @@ impl Protocols {
         stream: Stalled<TcpStream>,
         peer: IpAddr,
         tls: Arc<ServerConfig>,
-        gate: Arc<Gate>,
+        current: Arc<CurrentGate>,
         drain: &Drain,
     ) -> io::Result<()> {
         let stream = self.in_time(drain, TlsAcceptor::from(tls).accept(stream)).await?;
@@ -102,39 +113,49 @@ impl Protocols {
         let stream = self.in_time(drain, Begun::read(stream)).await?;
         let peer = Peer { address: peer, secure: true };
         match (is_http2, stream.is_http2()) {
-            (true, true) => self.serve_http2(stream, peer, gate, drain).await,
+            (true, true) => self.serve_http2(stream, peer, current, drain).await,
             (true, false) => Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP/2 was agreed on and is not spoken")),
-            (false, _) => self.serve_http1(stream, peer, gate, drain).await,
+            (false, _) => self.serve_http1(stream, peer, current, drain).await,
         }
     }
 
-    async fn serve_plain(&self, stream: Stalled<TcpStream>, peer: IpAddr, gate: Arc<Gate>, drain: &Drain) -> io::Result<()> {
+    async fn serve_plain(
+        &self,
+        stream: Stalled<TcpStream>,
+        peer: IpAddr,
+        current: Arc<CurrentGate>,
+        drain: &Drain,
+    ) -> io::Result<()> {
         let peer = Peer { address: peer, secure: false };
         let stream = self.in_time(drain, Begun::read(stream)).await?;
         if stream.is_http2() {
-            self.serve_http2(stream, peer, gate, drain).await
+            self.serve_http2(stream, peer, current, drain).await
         } else {
-            self.serve_http1(stream, peer, gate, drain).await
+            self.serve_http1(stream, peer, current, drain).await
         }
     }
 
     /// A step before the first request. hyper would wait for the preface of HTTP/2
     /// without end, and shutdown for a client that sends nothing.
     async fn in_time<T>(&self, drain: &Drain, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let last_call = async {
+            drain.begun().await;
+            sleep(LAST_CALL).await;
+        };
         tokio::select! {
             done = timeout(self.header_timeout, step) => done?,
-            () = drain.begun() => Err(io::Error::other("no request had come when shutdown began")),
+            () = last_call => Err(io::Error::other("no request had come when shutdown began")),
         }
     }
 
-    async fn serve_http1<S>(&self, stream: S, peer: Peer, gate: Arc<Gate>, drain: &Drain) -> io::Result<()>
+    async fn serve_http1<S>(&self, stream: S, peer: Peer, current: Arc<CurrentGate>, drain: &Drain) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         // hyper takes its limit as the most it buffers, and answers 431 above.
         let (stream, verdicts) = Watched::new(stream, 2 * self.header_limit);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (gate, verdict) = (Arc::clone(&gate), verdicts.next());
+            let (gate, verdict) = (current.get(), verdicts.next());
             async move { Ok::<Answer, Infallible>(super::answer(gate, request, peer, verdict).await) }
         });
         let wide = self.buffers.wide();
@@ -142,12 +163,12 @@ impl Protocols {
         until_drained(http1.serve_connection(TokioIo::new(stream), service), drain).await
     }
 
-    async fn serve_http2<S>(&self, stream: S, peer: Peer, gate: Arc<Gate>, drain: &Drain) -> io::Result<()>
+    async fn serve_http2<S>(&self, stream: S, peer: Peer, current: Arc<CurrentGate>, drain: &Drain) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(move |request: Request<Incoming>| {
-            let gate = Arc::clone(&gate);
+            let gate = current.get();
             async move { Ok::<_, Infallible>(super::answer(gate, request, peer, Ok(())).await.map(Parts::new)) }
         });
         until_drained(self.http2.serve_connection(TokioIo::new(stream), service), drain).await

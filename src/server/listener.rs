@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,9 +12,9 @@ use tokio::time::sleep;
 
 use super::connection::Protocols;
 use super::drain::Drain;
-use super::tls::{self, TlsError};
+use super::tls::{Offered, TlsError};
 use crate::config::valid;
-use crate::gate::Gate;
+use crate::gate::CurrentGate;
 use crate::metrics::{Metrics, Running};
 
 /// The pause after `accept` failed, mostly for want of file descriptors.
@@ -26,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub enum ListenerError {
     #[error("cannot listen on {address}: {cause}")]
     Bind { address: SocketAddr, cause: io::Error },
+    #[error("the socket that was handed over (LISTEN_FDS) cannot be used: {0}")]
+    Handed(io::Error),
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -34,10 +35,10 @@ pub enum ListenerError {
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
-    gate: Arc<Gate>,
+    current: Arc<CurrentGate>,
     metrics: Arc<Metrics>,
     protocols: Arc<Protocols>,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<Offered>>,
     /// A place for each connection; without one nothing is accepted.
     places: Arc<Semaphore>,
 }
@@ -46,23 +47,36 @@ pub struct Listener {
 type Place = (OwnedSemaphorePermit, Running);
 
 impl Listener {
+    /// Listens at `address`; or on the socket that was `handed` over, wherever it is bound.
     pub async fn bind(
         address: SocketAddr,
+        handed: Option<std::net::TcpListener>,
         server: &valid::Server,
-        gate: Arc<Gate>,
+        current: Arc<CurrentGate>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ListenerError> {
-        let tls = server.tls.as_ref().map(tls::settings).transpose()?;
-        let tcp = TcpListener::bind(address).await.map_err(|cause| ListenerError::Bind { address, cause })?;
+        let tls = server.tls.as_ref().map(Offered::new).transpose()?.map(Arc::new);
+        let tcp = match handed {
+            None => TcpListener::bind(address).await.map_err(|cause| ListenerError::Bind { address, cause })?,
+            Some(socket) => {
+                let taken = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
+                taken.map_err(ListenerError::Handed)?
+            }
+        };
         let places = Arc::new(Semaphore::new(server.max_connections));
         metrics.connections_limit.set(i64::try_from(server.max_connections).unwrap_or(i64::MAX));
         let protocols = Arc::new(Protocols::new(server, Arc::clone(&metrics)));
-        Ok(Self { tcp, gate, metrics, protocols, tls, places })
+        Ok(Self { tcp, current, metrics, protocols, tls, places })
     }
 
     /// The address, with the port that was chosen where the configuration says 0.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
+    }
+
+    /// What clients are offered; `None` for plain HTTP.
+    pub fn offered(&self) -> Option<Arc<Offered>> {
+        self.tls.clone()
     }
 
     /// Serves until `drain` begins; the connections end by themselves then.
@@ -93,10 +107,10 @@ impl Listener {
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: Place, drain: &Drain) {
-        let (gate, protocols, tls, draining) =
-            (Arc::clone(&self.gate), Arc::clone(&self.protocols), self.tls.clone(), drain.clone());
+        let (current, protocols, tls, draining) =
+            (Arc::clone(&self.current), Arc::clone(&self.protocols), self.tls.as_ref().map(|offered| offered.now()), drain.clone());
         drain.connections().spawn(async move {
-            protocols.serve(stream, peer, tls, gate, &draining).await;
+            protocols.serve(stream, peer, tls, current, &draining).await;
             drop(place);
         });
     }

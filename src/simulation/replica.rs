@@ -20,7 +20,7 @@ use super::remote::RemoteLedger;
 use super::world::World;
 use crate::clock::Clock;
 use crate::config::valid;
-use crate::gate::{Gate, GateParts, Peer, Reconciler};
+use crate::gate::{CurrentGate, Gate, GateParts, Peer, Reconciler};
 use crate::metrics::Metrics;
 use crate::oci::TagCase;
 use crate::policy::{Delete, Mutability, Policy, Rule};
@@ -49,27 +49,27 @@ impl Clock for SkewedClock {
 /// The host of a replica.
 pub async fn host(world: Arc<World>, replica: &'static str) -> turmoil::Result {
     world.say(replica, "starts".to_owned());
-    let gate = gate(&world, replica);
-    tokio::spawn(Reconciler::new(Arc::clone(&gate), INTERVAL, CancellationToken::new()).run());
+    let current = Arc::new(CurrentGate::new(gate(&world, replica)));
+    tokio::spawn(Reconciler::new(Arc::clone(&current), INTERVAL, CancellationToken::new()).run());
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     loop {
         let (stream, address) = listener.accept().await?;
-        let gate = Arc::clone(&gate);
+        let current = Arc::clone(&current);
         let service = service_fn(move |request: Request<Incoming>| {
-            let gate = Arc::clone(&gate);
+            let gate = current.get();
             async move { Ok::<_, Infallible>(gate.serve(request, Peer { address: address.ip(), secure: false }).await) }
         });
         tokio::spawn(async move { drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await) });
     }
 }
 
-fn gate(world: &Arc<World>, replica: &'static str) -> Arc<Gate> {
+fn gate(world: &Arc<World>, replica: &'static str) -> Gate {
     let metrics = Arc::new(Metrics::new().expect("metrics"));
     let server = server();
     let pulls =
         valid::Pulls { when_ledger_is_down: world.plan.when_ledger_is_down, drift_check_interval: Duration::from_secs(3_600) };
     let upstream = Upstream::new(upstream(), &server, Arc::clone(&metrics)).expect("an upstream");
-    Arc::new(Gate::new(GateParts {
+    Gate::new(GateParts {
         policy: Arc::new(policy()),
         ledger: Arc::new(RemoteLedger { world: Arc::clone(world), replica }),
         registry: REGISTRY.to_owned(),
@@ -80,7 +80,7 @@ fn gate(world: &Arc<World>, replica: &'static str) -> Arc<Gate> {
         server: &server,
         pulls: &pulls,
         who: "pushonce".to_owned(),
-    }))
+    })
 }
 
 /// `1.0.0` and the like stay; `rc-1` and the like may be deleted.
@@ -97,6 +97,7 @@ fn upstream() -> valid::Upstream {
         prefix: String::new(),
         name: REGISTRY.to_owned(),
         ca_file: None,
+        identity: None,
         service: None,
         preserve_host: false,
         tag_case: TagCase::Keep,

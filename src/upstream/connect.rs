@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::identity::{Identity, IdentityError};
 use crate::config::valid;
 use crate::trust;
 
@@ -31,6 +33,8 @@ pub enum ConnectorError {
     Host(String, #[source] InvalidDnsNameError),
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
 }
 
 /// Why no connection could be opened.
@@ -99,7 +103,13 @@ pub fn tls_settings(config: &valid::Upstream) -> Result<Option<Arc<ClientConfig>
     if config.scheme == Scheme::HTTP {
         return Ok(None);
     }
-    Ok(Some(Arc::new(trust::tls_trusting(roots(config)?)?)))
+    Ok(Some(Arc::new(trust::tls_showing(roots(config)?, identity(config)?)?)))
+}
+
+/// What the registry is shown where it asks for a certificate.
+pub fn identity(config: &valid::Upstream) -> Result<Option<Arc<dyn ResolvesClientCert>>, IdentityError> {
+    let own = config.identity.as_ref().map(Identity::new).transpose()?;
+    Ok(own.map(|own| Arc::new(own) as Arc<dyn ResolvesClientCert>))
 }
 
 /// The authorities that are trusted with the registry's name.

@@ -6,7 +6,7 @@ use reqwest::redirect::Policy;
 use rustls::RootCertStore;
 use thiserror::Error;
 
-use super::connect::{ConnectorError, roots};
+use super::connect::{ConnectorError, identity, roots};
 use crate::config::valid;
 use crate::trust;
 
@@ -28,9 +28,10 @@ pub(super) fn client(config: &valid::Upstream) -> Result<reqwest::Client, SideEr
     // A registry without TLS may still have a token service with it.
     let needs_trust = config.scheme == http::uri::Scheme::HTTPS || config.service.is_some();
     let trusted = if needs_trust { roots(config)? } else { RootCertStore::empty() };
+    let own = identity(config).map_err(ConnectorError::from)?;
     let builder = reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).no_proxy();
     builder
-        .tls_backend_preconfigured(trust::tls_trusting(trusted).map_err(ConnectorError::from)?)
+        .tls_backend_preconfigured(trust::tls_showing(trusted, own).map_err(ConnectorError::from)?)
         .build()
         .map_err(SideError::Client)
 }

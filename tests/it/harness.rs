@@ -6,6 +6,7 @@ pub mod api;
 pub mod blobs;
 pub mod browser;
 pub mod certificates;
+pub mod client_authority;
 pub mod clients;
 pub mod containerd;
 pub mod dockerd;

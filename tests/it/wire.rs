@@ -2,6 +2,7 @@
 //! HTTP/2, TLS, and the limits that hold when somebody means harm.
 
 mod cases;
+mod client_certificates;
 mod curl;
 mod frames;
 mod http2;

@@ -10,12 +10,13 @@ use axum::response::IntoResponse;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::parts::{Place, none, table, tag_link};
+use super::parts::{Place, none, table, tag_link, time};
 use super::{Admin, Answer, said, shown};
 use crate::admin::asked::Refused;
 use crate::oci::{RepositoryName, Tag};
 use crate::policy::{DEFAULT_RULE, Delete, Enforcement, Mutability, NamePattern, Policy, PullRule, REFERRERS_RULE, Rule, Verdict};
 use crate::questions::reference;
+use crate::reload::{self, Rejected};
 
 /// The most tags that are counted, so that a page takes no longer than anybody waits.
 const MOST: u64 = 50_000;
@@ -32,7 +33,7 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
     let in_case = |(repository, tag)| (repository, admin.tag_case.of(tag));
     let explained = reference.as_deref().map(|text| reference::parse(text).map(in_case));
     let (held, is_all) = count(&admin).await?;
-    let policy = &*admin.policy;
+    let policy = &*admin.policy();
     let rows: Vec<Markup> = policy
         .rules()
         .iter()
@@ -59,6 +60,7 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
     let rows: Vec<Markup> = rows.into_iter().chain(built_in).collect();
     let head = ["#", "Rule", "Repositories", "Tags", "Mutability", "Delete", "Tags now"];
     let body = html! {
+        (reloads(&admin.reloads))
         section.card aria-labelledby="explain" {
             h2 #explain { "Which rule decides?" }
             form.fields action="/policy" {
@@ -93,8 +95,19 @@ pub(super) async fn policy(State(admin): State<Arc<Admin>>, asked: Result<Query<
     })
 }
 
+/// Since when the policy is in force, and why a newer one is not.
+fn reloads(status: &reload::Status) -> Markup {
+    html! {
+        p.hint { "In force since " (time(status.since())) "." }
+        @if let Some(Rejected { at, cause }) = status.last_rejected() {
+            p.mistake role="alert" { "The files have changed, and what was read at " (time(at)) " is not used: " (cause) }
+        }
+    }
+}
+
 /// How many tags each rule decides over, and whether those are all.
 async fn count(admin: &Admin) -> Result<(BTreeMap<String, u64>, bool), Refused> {
+    let policy = admin.policy();
     let (mut held, mut counted, mut repository): (BTreeMap<String, u64>, u64, Option<RepositoryName>) = Default::default();
     while let Some(next) = admin.ledger.repositories(repository.as_ref(), 1).await?.pop() {
         let mut after: Option<Tag> = None;
@@ -103,7 +116,7 @@ async fn count(admin: &Admin) -> Result<(BTreeMap<String, u64>, bool), Refused> 
             let Some(last) = page.last() else { break };
             after.clone_from(&last.event.tag);
             for tag in page.iter().filter(|entry| entry.event.digest.is_some()).filter_map(|entry| entry.event.tag.as_ref()) {
-                *held.entry(admin.policy.decide(&next, tag).rule.to_string()).or_default() += 1;
+                *held.entry(policy.decide(&next, tag).rule.to_string()).or_default() += 1;
                 counted += 1;
             }
             if counted >= MOST {

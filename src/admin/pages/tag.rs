@@ -44,7 +44,7 @@ pub(super) async fn tag(State(admin): State<Arc<Admin>>, asked: Result<Query<Ask
         Some(Err(refused)) => (None, Some(refused.words)),
         Some(Ok(moment)) => (Some((moment, questions::resolve(&*admin.ledger, &key, Some(moment)).await?)), None),
     };
-    let verdict = admin.policy.decide(&key.repository, &key.tag);
+    let verdict = admin.policy().decide(&key.repository, &key.tag);
     let rows: Vec<Markup> = history.entries.iter().map(event_row).collect();
     let path = super::parts::tag_path(&key.repository, &key.tag);
     let body = html! {

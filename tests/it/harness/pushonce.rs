@@ -1,11 +1,15 @@
 //! The program under test, as a process of its own in front of a registry.
 
+use std::net::TcpListener;
 use std::ops::Deref;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -54,6 +58,8 @@ struct Setup {
     environment: Vec<(String, String)>,
     ulimit: Option<&'static str>,
     is_limited: bool,
+    /// A socket that it is handed, by its descriptor.
+    socket: Option<Arc<TcpListener>>,
     /// The path on the second listener that answers 200 once it has started.
     probe: &'static str,
 }
@@ -66,6 +72,7 @@ pub struct PushonceBuilder {
     environment: Vec<(String, String)>,
     ulimit: Option<&'static str>,
     is_limited: bool,
+    socket: Option<Arc<TcpListener>>,
     probe: &'static str,
 }
 
@@ -87,6 +94,7 @@ impl Pushonce {
             environment,
             ulimit: None,
             is_limited: false,
+            socket: None,
             probe: "/readyz",
         }
     }
@@ -264,6 +272,12 @@ impl PushonceBuilder {
         self
     }
 
+    /// Hands it a socket that is bound already, as systemd does.
+    pub fn socket(mut self, socket: TcpListener) -> Self {
+        self.socket = Some(Arc::new(socket));
+        self
+    }
+
     /// Counts it as started once it lives, though it may not be ready: for an
     /// upstream that does not answer.
     pub fn unready(mut self) -> Self {
@@ -278,6 +292,7 @@ impl PushonceBuilder {
             environment: self.environment.clone(),
             ulimit: self.ulimit,
             is_limited: self.is_limited,
+            socket: self.socket.clone(),
             probe: self.probe,
         }
     }
@@ -285,7 +300,8 @@ impl PushonceBuilder {
     pub fn start(self) -> Pushonce {
         let setup = self.setup();
         for _ in 0..10 {
-            let (port, admin) = (free_port(), free_port());
+            let handed = self.socket.as_ref().map(|socket| socket.local_addr().expect("its address").port());
+            let (port, admin) = (handed.unwrap_or_else(free_port), free_port());
             self.write_files(setup.directory.path(), port, admin);
             match launch(&setup, port, admin) {
                 Ok(process) => return Pushonce { api: api(self.host, port), admin: api("127.0.0.1", admin), process, setup },
@@ -328,9 +344,10 @@ fn port_of(api: &Api) -> u16 {
 
 fn command(setup: &Setup) -> Command {
     let program = env!("CARGO_BIN_EXE_pushonce");
-    let mut command = Command::new(match (setup.is_limited, setup.ulimit) {
-        (true, _) => "env",
-        (_, Some(_)) => "sh",
+    let mut command = Command::new(match (setup.is_limited, setup.ulimit, &setup.socket) {
+        (true, ..) => "env",
+        (_, Some(_), _) => "sh",
+        (.., Some(_)) => "bash",
         _ => program,
     });
     // What ignores a signal, or has a limit, leaves both to what it becomes.
@@ -338,6 +355,10 @@ fn command(setup: &Setup) -> Command {
         command.args(["--ignore-signal=XFSZ", program]);
     } else if let Some(limit) = setup.ulimit {
         command.args(["-c", &format!("ulimit {limit} && exec \"$@\""), "sh", program]);
+    }
+    if let Some(socket) = &setup.socket {
+        let script = format!("exec 3<&{} && LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"", socket.as_raw_fd());
+        command.args(["-c", &script, "bash", program]);
     }
     command.arg("serve").arg("--config").arg(setup.directory.path().join("pushonce.toml"));
     command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
@@ -349,7 +370,11 @@ fn command(setup: &Setup) -> Command {
 
 /// Starts the program and waits until it is ready; gives it back if it ended instead.
 fn launch(setup: &Setup, port: u16, admin: u16) -> Result<Process, Process> {
+    // A descriptor is the child's too only while it is not closed for children.
+    let for_children = |flags| setup.socket.iter().for_each(|socket| fcntl_setfd(socket, flags).expect("a flag of a descriptor"));
+    for_children(FdFlags::empty());
     let mut process = Process::spawn(command(setup), "this package", &setup.directory.path().join("log"));
+    for_children(FdFlags::CLOEXEC);
     let admin_api = api("127.0.0.1", admin);
     let running = eventually(PATIENCE, "pushonce is ready", || {
         if process.ended().is_some() {

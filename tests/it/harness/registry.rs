@@ -37,6 +37,7 @@ pub struct Registry {
 pub struct RegistryBuilder {
     basic_auth: bool,
     tls: bool,
+    client_ca: Option<PathBuf>,
     prefix: String,
     says_what_it_understood: bool,
     token_auth: Option<Arc<TokenServer>>,
@@ -130,6 +131,11 @@ impl RegistryBuilder {
         Self { tls: true, ..self }
     }
 
+    /// Speaks TLS, and lets in who has a certificate of this authority, a PEM file.
+    pub fn client_ca(self, file: &Path) -> Self {
+        Self { client_ca: Some(file.to_owned()), ..self.tls() }
+    }
+
     /// Serves below a path such as `/registry`.
     pub fn prefix(self, prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), ..self }
@@ -155,7 +161,8 @@ impl RegistryBuilder {
     fn config(&self, directory: &Path) -> String {
         let tokens = self.token_auth.as_ref().map(|tokens| tokens.registry_config(directory)).unwrap_or_default();
         let directory = directory.display();
-        let tls = format!("  tls: {{certificate: {directory}/server.pem, key: {directory}/server.key}}\n");
+        let clients = self.client_ca.as_ref().map(|file| format!(", clientcas: [{}]", file.display())).unwrap_or_default();
+        let tls = format!("  tls: {{certificate: {directory}/server.pem, key: {directory}/server.key{clients}}}\n");
         let auth = format!("auth:\n  htpasswd: {{realm: test, path: {directory}/htpasswd}}\n");
         let prefix = format!("  prefix: {}/\n", self.prefix);
         let optional = |wanted: bool, text: String| if wanted { text } else { String::new() };

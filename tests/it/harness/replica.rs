@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::pushonce::clock::Clock;
 use ::pushonce::config;
-use ::pushonce::gate::{Gate, GateParts, Reconciler};
+use ::pushonce::gate::{CurrentGate, Gate, GateParts, Reconciler};
 use ::pushonce::ledger::memory::MemoryLedger;
 use ::pushonce::metrics::Metrics;
 use ::pushonce::server::{Drain, Listener};
@@ -29,7 +29,7 @@ pub struct Shared {
 /// A gate behind a listener of its own.
 pub struct Replica {
     api: Api,
-    gate: Arc<Gate>,
+    current: Arc<CurrentGate>,
     metrics: Arc<Metrics>,
     runtime: Runtime,
     drain: Drain,
@@ -50,7 +50,7 @@ impl Shared {
         let _inside = runtime.enter();
         let metrics = Arc::new(Metrics::new().expect("metrics"));
         let drain = Drain::default();
-        let gate = Arc::new(Gate::new(GateParts {
+        let current = Arc::new(CurrentGate::new(Gate::new(GateParts {
             policy: Arc::new(config.policy),
             ledger: Arc::new(self.ledger.clone()),
             registry: config.upstream.name.clone(),
@@ -61,14 +61,14 @@ impl Shared {
             server: &config.server,
             pulls: &config.pulls,
             who: "pushonce".to_owned(),
-        }));
-        let listener = Listener::bind(config.listen, &config.server, Arc::clone(&gate), Arc::clone(&metrics));
+        })));
+        let listener = Listener::bind(config.listen, None, &config.server, Arc::clone(&current), Arc::clone(&metrics));
         let listener = runtime.block_on(listener).expect("a listener");
         let address = listener.address().expect("its address").to_string();
         runtime.spawn(listener.serve(drain.clone()));
         drop(_inside);
         let interval = config.ledger.reconcile_interval;
-        Replica { api: Api::new(Endpoint::plain(&address), ""), gate, metrics, runtime, drain, interval, _directory: directory }
+        Replica { api: Api::new(Endpoint::plain(&address), ""), current, metrics, runtime, drain, interval, _directory: directory }
     }
 }
 
@@ -80,7 +80,7 @@ impl Replica {
 
     /// Walks once over the open claims, and waits for the end.
     pub fn reconcile(&self) {
-        let mut reconciler = Reconciler::new(Arc::clone(&self.gate), self.interval, self.drain.token());
+        let mut reconciler = Reconciler::new(Arc::clone(&self.current), self.interval, self.drain.token());
         self.runtime.block_on(reconciler.walk());
     }
 }

@@ -1,5 +1,8 @@
 //! How requests look on their way to the registry.
 
+use std::path::Path;
+
+use crate::harness::client_authority::ClientAuthority;
 use crate::harness::{Answer, Image, Pushonce, Registry, Upstream, raw};
 
 fn echo() -> Upstream {
@@ -130,6 +133,63 @@ fn a_registry_with_an_unknown_authority_is_not_ready_and_gets_nothing() {
     let causes: Vec<String> = proxy.log_lines().iter().filter_map(|line| Some(line["cause"].as_str()?.to_owned())).collect();
     assert!(causes.iter().any(|cause| cause.contains("certificate")), "{causes:?}");
     assert!(registry.tags("web").is_empty());
+}
+
+/// The lines that name a client's certificate.
+fn identity(directory: &Path, name: &str) -> [String; 2] {
+    [("client_certificate", "pem"), ("client_key", "key")]
+        .map(|(key, ending)| format!("upstream.{key} = \"{}\"", directory.join(format!("{name}.{ending}")).display()))
+}
+
+#[test]
+fn a_registry_that_asks_for_a_certificate_is_shown_one_and_the_next_one_when_it_is_renewed() {
+    let files = tempfile::Builder::new().prefix("pushonce-it-clients-").tempdir().expect("a temporary directory");
+    let authority = ClientAuthority::new();
+    authority.write(&files.path().join("clients.pem"));
+    authority.write_client(files.path(), "proxy", 1);
+    let registry = Registry::with().client_ca(&files.path().join("clients.pem")).start();
+    let ca = format!("upstream.ca_file = \"{}\"", registry.ca_file().display());
+    let [certificate, key] = identity(files.path(), "proxy");
+    // Nothing is kept open, so that each request opens a connection.
+    let builder = Pushonce::in_front_of(&registry.url()).setting(&ca).setting("upstream.idle_connections = 0");
+    let proxy = builder.setting(&certificate).setting(&key).start();
+    proxy.push("web:1.4.0", &Image::random()).expect_created();
+
+    // One of another authority is refused by the registry, so it was shown.
+    ClientAuthority::new().write_client(files.path(), "proxy", 2);
+    proxy.put_manifest("web:1.4.1", &Image::random().manifest).expect_unavailable();
+    // One that cannot be read is not shown; the last good one is, and it is said once.
+    authority.write_client(files.path(), "proxy", 3);
+    proxy.push("web:1.4.2", &Image::random()).expect_created();
+    std::fs::write(files.path().join("proxy.pem"), "").expect("written");
+    proxy.push("web:1.4.3", &Image::random()).expect_created();
+    let told = proxy.log().matches("the certificate for the registry cannot be read again; the one before is shown").count();
+    // The readiness probe has a client of its own.
+    assert!((1..=2).contains(&told), "told {told} times: {}", proxy.log());
+
+    let without = Pushonce::in_front_of(&registry.url()).setting(&ca).unready().start();
+    without.put_manifest("web:1.4.4", &Image::random().manifest).expect_unavailable();
+}
+
+#[test]
+fn a_certificate_for_the_registry_that_cannot_be_used_ends_it_with_a_reason() {
+    let files = tempfile::Builder::new().prefix("pushonce-it-clients-").tempdir().expect("a temporary directory");
+    ClientAuthority::new().write_client(files.path(), "one", 1);
+    ClientAuthority::new().write_client(files.path(), "other", 1);
+    let start = |url: &str, lines: &[&String]| {
+        lines.iter().fold(Pushonce::in_front_of(url), |builder, line| builder.setting(line)).start_and_fail()
+    };
+    let ([certificate, key], [_, other]) = (identity(files.path(), "one"), identity(files.path(), "other"));
+    let https = "https://127.0.0.1:1";
+    start(https, &[&certificate, &other])
+        .expect_said("upstream.client_certificate and upstream.client_key cannot be used together");
+    start(https, &[&certificate, &identity(files.path(), "missing")[1]])
+        .expect_said("upstream.client_key")
+        .expect_said("missing.key");
+    let run = start(https, &[&certificate]).expect_said("client_key = \"key.pem\"");
+    assert_eq!(run.status.code(), Some(2), "{run}");
+    let run = start("http://127.0.0.1:1", &[&certificate, &key]).expect_said("`upstream.url` is plain HTTP");
+    assert_eq!(run.status.code(), Some(2), "{run}");
 }
 
 #[test]

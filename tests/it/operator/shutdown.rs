@@ -1,11 +1,10 @@
 //! SIGTERM: what runs is finished, nothing new begins.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::api::Api;
 use crate::harness::image::sha256;
@@ -31,16 +30,6 @@ fn an_idle_proxy_ends_at_once() {
     assert!(proxy.log().contains("shut down; everything was finished"), "{}", proxy.log());
     let left: Vec<_> = std::fs::read_dir(proxy.directory()).expect("its files").flatten().map(|entry| entry.file_name()).collect();
     assert!(!left.iter().any(|name| name == "ledger.db-wal"), "the ledger was not closed: {left:?}");
-}
-
-#[test]
-fn a_hangup_does_not_end_it() {
-    let registry = Registry::start();
-    let proxy = Pushonce::start(&registry);
-    let pid = Pid::from_raw(i32::try_from(proxy.pid()).expect("a process id")).expect("a process id");
-    kill_process(pid, Signal::HUP).expect("the signal is sent");
-    eventually(PATIENCE, "the log tells of it", || proxy.log().contains("SIGHUP changes nothing").then_some(()));
-    proxy.push("web:1.4.0", &Image::random()).expect_created();
 }
 
 #[test]
@@ -125,4 +114,37 @@ fn only_one_proxy_has_a_ledger() {
     let failed = Pushonce::in_front_of(&registry.url()).environment("PUSHONCE_LEDGER__URL", &file).start_and_fail();
     assert_eq!(failed.status.code(), Some(1), "{failed}");
     assert!(failed.stderr.contains("ledger.db") && failed.stderr.contains("process "), "{failed}");
+}
+
+/// What systemd does with `deploy/pushonce.socket`: the socket stays while the process is
+/// replaced, three times, and no request of all that run meanwhile is refused or lost.
+#[test]
+fn a_socket_that_is_handed_over_refuses_nobody_while_it_restarts() {
+    let registry = Registry::start();
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let mut proxy = Pushonce::in_front_of(&registry.url()).socket(socket).start();
+    proxy.push("web:1.4.0", &Image::random()).expect_created();
+    let (api, is_over) = (Api::clone(&proxy), AtomicBool::new(false));
+    let answered = thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answered = 0;
+                    while !is_over.load(Ordering::Relaxed) {
+                        api.pull("web:1.4.0").expect_ok();
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        for _ in 0..3 {
+            assert_eq!(proxy.terminate().code(), Some(0));
+            proxy.restart();
+            thread::sleep(Duration::from_millis(300));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        clients.into_iter().map(|client| client.join().expect("a client")).sum::<u32>()
+    });
+    assert!(answered > 20, "{answered} requests");
 }
