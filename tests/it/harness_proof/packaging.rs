@@ -74,13 +74,18 @@ fn the_image_is_built_locked_and_runs_without_root() {
     assert!(!last.contains("\nRUN "), "the last stage has no shell to run anything");
 }
 
-/// Runs `systemd-analyze` on the unit, with the program that was just built in it.
+/// Runs `systemd-analyze` on the unit, with the program that was just built in it and its
+/// socket beside it.
 fn analyze(arguments: &[&str]) -> Run {
     let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("pushonce.socket"), read("deploy/pushonce.socket")).expect("the socket");
     let unit = read("deploy/pushonce.service").replace("/usr/local/bin/pushonce", env!("CARGO_BIN_EXE_pushonce"));
     std::fs::write(directory.path().join("pushonce.service"), unit).expect("the unit");
     let mut command = Command::new("systemd-analyze");
     command.args(arguments).arg(directory.path().join("pushonce.service"));
+    if arguments == ["verify"] {
+        command.arg(directory.path().join("pushonce.socket"));
+    }
     run(command, "systemd", directory.path())
 }
 
@@ -89,6 +94,7 @@ fn systemd_takes_the_unit_and_finds_little_that_it_may_do() {
     let verified = analyze(&["verify"]).expect_success();
     // It may have words for other units of the machine.
     assert!(!verified.stderr.contains("pushonce.service"), "{verified}");
+    assert!(!verified.stderr.contains("pushonce.socket"), "{verified}");
     // Tenths of the exposure, of which 10 is the worst.
     analyze(&["security", "--offline=true", "--no-pager", "--threshold=12"]).expect_success();
 }
