@@ -23,7 +23,7 @@ use toml::de::DeTable;
 
 use crate::oci::TagCase;
 use crate::policy::Policy;
-use diagnostic::{Diagnostic, Place, Source};
+use diagnostic::{Diagnostic, Place, Severity, Source};
 use raw::Report;
 use server_file::Role;
 
@@ -48,7 +48,7 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Config, Dia
     let report = Report::default();
     let source = read_file(path, Role::Configuration, Place::File(path.to_owned()), &report);
     let config = source.and_then(|source| server_file::read(&Arc::new(source), path, environment, &read_file, &report));
-    finish(config, report)
+    finish(config, report).map(|(config, warnings)| Config { warnings, ..config })
 }
 
 /// Reads a server file from its text; every file that it names says `other`.
@@ -58,19 +58,25 @@ pub(crate) fn parse_server(path: &Path, text: &str, environment: &[(String, Stri
     let source = |path: &Path, text: &str| Source { name: path.display().to_string(), text: text.to_owned() };
     let read = |path: &Path, _: Role<'_>, _: Place, _: &Report| Some(source(path, other));
     let config = server_file::read(&Arc::new(source(path, text)), path, environment, &read, &report);
-    finish(config, report)
+    finish(config, report).map(|(config, _)| config)
 }
 
-/// Reads a policy file alone. What its registry does with the case of tags is not known.
-pub fn load_policy(path: &Path) -> Result<Policy, Diagnostics> {
+/// Reads a policy file alone, with its warnings. What its registry does with the case of
+/// tags is not known.
+pub fn load_policy(path: &Path) -> Result<(Policy, Diagnostics), Diagnostics> {
+    load_policy_for(path, TagCase::Keep)
+}
+
+/// The same for a registry that treats the case of tags so.
+pub fn load_policy_for(path: &Path, tag_case: TagCase) -> Result<(Policy, Diagnostics), Diagnostics> {
     let report = Report::default();
     let source = read_file(path, Role::Configuration, Place::File(path.to_owned()), &report);
-    let policy = source.and_then(|source| policy_file::read(&Arc::new(source), TagCase::Keep, &report));
+    let policy = source.and_then(|source| policy_file::read(&Arc::new(source), tag_case, &report));
     finish(policy, report)
 }
 
 /// Reads a policy from its text; `name` stands for the file in diagnostics.
-pub fn parse_policy(name: &str, text: &str) -> Result<Policy, Diagnostics> {
+pub fn parse_policy(name: &str, text: &str) -> Result<(Policy, Diagnostics), Diagnostics> {
     let report = Report::default();
     let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
     let policy = policy_file::read(&source, TagCase::Keep, &report);
@@ -89,13 +95,20 @@ pub fn kind_of(path: &Path) -> Result<FileKind, Diagnostics> {
         let is_policy = policy_file::KEYS.iter().copied().chain(["rules"]).any(has) && !has("upstream");
         if is_policy { FileKind::Policy } else { FileKind::Server }
     });
-    finish(kind, report)
+    finish(kind, report).map(|(kind, _)| kind)
 }
 
-fn finish<T>(value: Option<T>, report: Report) -> Result<T, Diagnostics> {
-    match (value, report.into_diagnostics()) {
-        (Some(value), diagnostics) if diagnostics.is_empty() => Ok(value),
-        (_, diagnostics) => Err(diagnostics),
+/// A text as a string of TOML, in quotes.
+pub fn toml_string(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// What was read, with its warnings; or all that is wrong with it.
+fn finish<T>(value: Option<T>, report: Report) -> Result<(T, Diagnostics), Diagnostics> {
+    let diagnostics = report.into_diagnostics();
+    match value {
+        Some(value) if diagnostics.count(Severity::Mistake) == 0 => Ok((value, diagnostics)),
+        _ => Err(diagnostics),
     }
 }
 
@@ -141,5 +154,7 @@ fn read_file(path: &Path, role: Role<'_>, place: Place, report: &Report) -> Opti
     }
 }
 
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 pub mod append;
 pub mod explain;
 pub mod forward;
+pub mod lint;
 mod movable;
 pub mod pattern;
 mod pulling;
@@ -23,6 +24,7 @@ use thiserror::Error;
 pub use append::append;
 pub use explain::{Explanation, Reason};
 pub use forward::forward;
+pub use lint::{Lint, LintKind};
 pub use movable::{Motion, Movable};
 pub use pattern::{PatternError, RepositoryPattern, TagPattern};
 pub use pulling::{NamePattern, PullAction, PullError, PullRule, pull_mistakes};

@@ -81,7 +81,7 @@ mod tests {
 
     fn explained(references: &[&str]) -> Result<String, String> {
         let file = Path::new("config/policy.toml");
-        let policy = load_policy(file).expect("the default policy");
+        let (policy, _) = load_policy(file).expect("the default policy");
         Ok(explain(&policy, file, TagCase::Keep, &named(references)?))
     }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_list_has_a_line_for_each_tag() {
-        let policy = load_policy(Path::new("config/policy.toml")).expect("the default policy");
+        let (policy, _) = load_policy(Path::new("config/policy.toml")).expect("the default policy");
         let tags = named(&["web:V1.4.0", "web:git-9f3c2a1", "web:latest", "web:stable", "web:nightly"]).expect("tags");
         let expected = "\
 web:v1.4.0\timmutable\treleases
@@ -128,7 +128,7 @@ driftwood/web:nightly is mutable
     #[test]
     fn signatures_and_audits_say_what_they_are() {
         let rules = "[[rule]]\nname = \"all\"\nrepositories = [\"a/*\"]\ntags = [\"*\"]\nmutability = \"immutable\"\nenforcement = \"audit\"\n";
-        let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
+        let (policy, _) = crate::config::parse_policy("policy.toml", rules).expect("a policy");
         let signature = format!("sha256-{}.sig", "a".repeat(64));
         let explained =
             |reference: &str| explain(&policy, Path::new("policy.toml"), TagCase::Keep, &named(&[reference]).expect("a tag"));
@@ -162,7 +162,7 @@ driftwood/web:nightly is mutable
             hosts = ["*.prod.example.com"]
             action = "refuse"
         "#;
-        let policy = crate::config::parse_policy("policy.toml", rules).expect("a policy");
+        let (policy, _) = crate::config::parse_policy("policy.toml", rules).expect("a policy");
         let lines = |reference: &str| -> Vec<String> {
             let text = explain(&policy, Path::new("policy.toml"), TagCase::Keep, &named(&[reference]).expect("a tag"));
             text.lines().filter(|line| line.starts_with("  pull rule")).map(str::to_owned).collect()
@@ -179,7 +179,7 @@ driftwood/web:nightly is mutable
     #[test]
     fn a_tag_that_the_registry_folds_is_told_by_its_name_there() {
         let file = Path::new("config/policy.toml");
-        let policy = load_policy(file).expect("the default policy");
+        let (policy, _) = load_policy(file).expect("the default policy");
         let explained = |tag_case| explain(&policy, file, tag_case, &named(&["web:V1.4.0"]).expect("a tag"));
         let folded = "web:v1.4.0 is immutable\n  `V1.4.0` is `v1.4.0` there: the registry folds the case of tags\n  decided by";
         assert!(explained(TagCase::Fold).starts_with(folded), "{}", explained(TagCase::Fold));

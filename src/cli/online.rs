@@ -9,20 +9,20 @@ use super::question::repository;
 use super::{Ended, Environment};
 use crate::causes::with_causes;
 use crate::config::diagnostic::{Diagnostic, Place};
-use crate::config::{self, Diagnostics, FileKind, valid, variable_name};
+use crate::config::{self, Diagnostics, valid, variable_name};
 use crate::metrics::Metrics;
-use crate::oci::TagCase;
+use crate::oci::{RepositoryName, TagCase};
+use crate::policy::Policy;
 use crate::upstream::{CaseSeen, SeenBy, Upstream};
 
 /// Asks the registry of a configuration without mistakes, and adds to `summary` what it
 /// does with the case of tags.
 pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environment) -> Result<String, Ended> {
-    let file = arguments.file();
-    let named = arguments.repository.iter().map(|name| repository(name)).collect::<Result<Vec<_>, _>>()?;
-    if config::kind_of(file)? == FileKind::Policy {
-        let words = "is a policy, which names no registry: give the server configuration to --online";
-        return Err(Ended::Mistaken(format!("{} {words}", file.display())));
+    if !arguments.online {
+        return Ok(summary);
     }
+    let file = arguments.server_file("--online")?;
+    let named = arguments.repository.iter().map(|name| repository(name)).collect::<Result<Vec<_>, _>>()?;
     let config = config::load(file, environment)?;
     let says = config.upstream.tag_case;
     let registry = format!("{}://{}{}", config.upstream.scheme, config.upstream.authority, config.upstream.prefix);
@@ -30,12 +30,30 @@ pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environm
     let settings = valid::Upstream { tag_case: TagCase::Keep, ..config.upstream };
     let metrics = Arc::new(Metrics::new().map_err(|cause| Ended::failed(&cause))?);
     let upstream = Upstream::new(settings, &config.server, metrics).map_err(|cause| Ended::failed(&cause))?;
-    let seen = block_on(async {
-        upstream.see_tag_case(&named).await.map_err(|cause| {
+    let (seen, listed) = block_on(async {
+        let seen = upstream.see_tag_case(&named).await.map_err(|cause| {
             let words = format!("{registry}: what it does with the case of tags could not be asked: {}", with_causes(&cause));
             Ended::Told { text: summary.clone(), words, code: 1 }
-        })
+        })?;
+        // Who names repositories has a registry that lists none.
+        let listed = if named.is_empty() { Some(upstream.catalog().await) } else { None };
+        Ok((seen, listed))
     })?;
+    let summary = match listed {
+        None => summary,
+        Some(Ok(listed)) => {
+            let warn = |(rule, glob)| idle_glob(&config.policy_file, rule, glob) + "\n\n";
+            let warnings: String = idle_globs(&config.policy, &listed).into_iter().map(warn).collect();
+            if !warnings.is_empty() && arguments.deny_warnings {
+                return Err(Ended::Mistaken(warnings.trim_end().to_owned()));
+            }
+            warnings + &summary
+        }
+        Some(Err(cause)) => {
+            let cause = with_causes(&cause);
+            format!("{summary}{registry}: whether the `repositories` of the rules are there could not be told: {cause}\n")
+        }
+    };
     match seen {
         CaseSeen::Untold(why) => {
             Ok(format!("{summary}{registry}: whether the registry folds the case of tags could not be told: {why}\n"))
@@ -45,6 +63,23 @@ pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environm
         }
         CaseSeen::Told(does, by) => Err(Ended::Misconfigured(contradiction(file, does, &by))),
     }
+}
+
+/// The globs of rules that match no repository of the registry.
+fn idle_globs<'a>(policy: &'a Policy, listed: &[RepositoryName]) -> Vec<(&'a str, &'a str)> {
+    let rules = policy.rules().iter().map(|rule| (&*rule.name, &rule.repositories));
+    let globs = rules.chain(policy.pulls().iter().map(|rule| (&*rule.name, &rule.repositories)));
+    let globs = globs.flat_map(|(rule, globs)| globs.iter().map(move |glob| (rule, glob)));
+    let idle = globs.filter(|(_, glob)| !listed.iter().any(|name| glob.matches(name)));
+    idle.map(|(rule, glob)| (rule, glob.as_str())).collect()
+}
+
+fn idle_glob(file: &Path, rule: &str, glob: &str) -> String {
+    let message = format!("rule `{rule}` is about `{glob}`, and the registry lists no such repository");
+    let hint = "mend the glob, or leave it if the repository is still to come; a registry may hide repositories from \
+                `upstream.username`";
+    let warning = Diagnostic::warning(Place::File(file.to_owned()), message).hint(hint);
+    Diagnostics::from(vec![warning]).render(false)
 }
 
 fn fact(does: TagCase) -> &'static str {
@@ -82,7 +117,7 @@ fn contradiction(file: &Path, does: TagCase, by: &SeenBy) -> Diagnostics {
 mod tests {
     use super::*;
     use crate::ledger::TagKey;
-    use crate::oci::{RepositoryName, Tag};
+    use crate::oci::Tag;
 
     #[test]
     fn a_contradiction_is_a_mistake_with_its_remedy() {

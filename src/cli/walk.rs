@@ -2,7 +2,7 @@
 //! it walks over.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -57,6 +57,11 @@ pub(super) enum Output {
 }
 
 impl Asked {
+    /// What a command asks that has arguments of its own.
+    pub(super) fn of(config: &Path, repositories: &[String], output: Output) -> Self {
+        Self { repositories: repositories.to_vec(), repositories_file: None, concurrency: 8, output, config: config.to_owned() }
+    }
+
     pub(super) fn concurrency(&self) -> usize {
         usize::from(self.concurrency)
     }

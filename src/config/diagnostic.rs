@@ -27,9 +27,18 @@ pub enum Place {
     File(PathBuf),
 }
 
-/// One mistake and what to do about it.
+/// Whether a configuration with it is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Severity {
+    Mistake,
+    /// It is, and may not do what was meant.
+    Warning,
+}
+
+/// One mistake or warning and what to do about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
+    pub severity: Severity,
     pub place: Place,
     pub message: String,
     /// Stands beside the caret.
@@ -39,13 +48,24 @@ pub struct Diagnostic {
     pub secondary: Vec<(Range<usize>, String)>,
 }
 
-/// Every mistake of a configuration, in the order of its files; at least one.
-#[derive(Clone, Debug)]
+/// Every mistake and warning of a configuration, in the order of its files.
+#[derive(Clone, Debug, Default)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostic {
     pub fn new(place: Place, message: impl Into<String>) -> Self {
-        Self { place, message: message.into(), label: String::new(), hint: None, secondary: Vec::new() }
+        Self {
+            severity: Severity::Mistake,
+            place,
+            message: message.into(),
+            label: String::new(),
+            hint: None,
+            secondary: Vec::new(),
+        }
+    }
+
+    pub fn warning(place: Place, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::new(place, message) }
     }
 
     pub fn label(mut self, label: impl Into<String>) -> Self {
@@ -63,9 +83,28 @@ impl Diagnostic {
         self
     }
 
+    /// The place and the message, without the text around it.
+    fn in_one_line(&self) -> String {
+        let place = match &self.place {
+            Place::Text { source, span } => {
+                let before = source.text.get(..span.start).unwrap_or(&source.text);
+                let line = 1 + before.matches('\n').count();
+                let column = 1 + before.chars().rev().take_while(|letter| *letter != '\n').count();
+                format!("{}:{line}:{column}", source.name)
+            }
+            Place::Variable { name, .. } => format!("environment variable {name}"),
+            Place::File(path) => path.display().to_string(),
+        };
+        normalize_untrusted_str(&without_user_info(&format!("{place}: {}", self.message)))
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         let tidy = |text: &str| normalize_untrusted_str(&without_user_info(text));
-        let title = Level::ERROR.primary_title(tidy(&self.message));
+        let level = match self.severity {
+            Severity::Mistake => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(tidy(&self.message));
         let group = match &self.place {
             Place::Text { source, span } => {
                 let primary = annotation(AnnotationKind::Primary, span.clone(), &self.label);
@@ -118,8 +157,18 @@ impl Diagnostics {
         rendered.join("\n\n")
     }
 
+    /// All of them in one line, without the text around them.
+    pub fn in_one_line(&self) -> String {
+        self.0.iter().map(Diagnostic::in_one_line).collect::<Vec<_>>().join("; ")
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// How many of them are so severe.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.0.iter().filter(|diagnostic| diagnostic.severity == severity).count()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The policy file: rules in the order they are asked.
 
+mod lints;
 pub(super) mod pulls;
 
 use std::ops::Range;
@@ -43,7 +44,10 @@ pub(super) fn read(source: &Arc<Source>, tag_case: TagCase, report: &Report) -> 
     let rules = drafts.iter().map(|draft| draft.rule.clone()).collect();
     let pulls = pulls::drafts(&top, report);
     match Policy::new(rules, general) {
-        Ok(policy) => pulls::add(policy, pulls, &drafts, report),
+        Ok(policy) => {
+            lints::warn(&policy, &drafts, report);
+            pulls::add(policy, pulls, &drafts, report)
+        }
         Err(mistakes) => {
             for mistake in &mistakes {
                 report.push(show(mistake, &drafts, &document));

@@ -1,6 +1,7 @@
 //! What people read when something is wrong, and that the documents are true.
 
-mod documents;
+pub(super) mod documents;
+mod lints;
 mod policy;
 mod pulls;
 mod server;

@@ -10,7 +10,10 @@ const TAGS: [&str; 6] = ["1.4.0", "v1.4.0-rc.1", "latest", "git-9f3c2a1", "sha25
 pub fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let policy = match parse_policy("policy.toml", text) {
-        Ok(policy) => policy,
+        Ok((policy, warnings)) => {
+            assert!(warnings.is_empty() || warnings.render(false).starts_with("warning: "));
+            policy
+        }
         Err(diagnostics) => {
             assert!(!diagnostics.is_empty(), "refused without a reason");
             assert!(!diagnostics.render(false).is_empty() && !diagnostics.render(true).is_empty());

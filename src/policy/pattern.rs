@@ -6,6 +6,7 @@
 mod expression;
 mod glob;
 mod semver;
+mod simpler;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -148,6 +149,13 @@ impl TagPattern {
             Kind::Semver(_) => true,
             Kind::Regex(expression) => expression.can_match_lower_case(),
         }
+    }
+
+    /// Patterns without a regular expression that say the same as this one, which has one.
+    pub(super) fn simpler(&self) -> Option<Vec<String>> {
+        let Kind::Regex(expression) = &self.kind else { return None };
+        let patterns = expression.simpler()?;
+        patterns.iter().all(|pattern| Self::parse(pattern).is_ok()).then_some(patterns)
     }
 
     /// The anchored regular expression that says the same.

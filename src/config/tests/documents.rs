@@ -15,17 +15,24 @@ fn blocks(document: &str) -> Vec<(&str, String)> {
     blocks
 }
 
+/// Every policy that the document shows.
+pub(in crate::config) fn examples_of_the_policy_document() -> Vec<String> {
+    let examples = blocks(include_str!("../../../docs/POLICY.md")).into_iter();
+    examples.filter(|(language, _)| *language == "toml").map(|(_, text)| text).collect()
+}
+
 #[test]
 fn every_example_of_the_policy_document_is_true() {
     let document = include_str!("../../../docs/POLICY.md");
     let blocks = blocks(document);
     let examples: Vec<_> = blocks.chunks(2).collect();
-    assert_eq!(examples.len(), 8);
+    assert_eq!(examples.len(), 9);
     for example in examples {
         let [("toml", rules), ("text", expected)] = example else { panic!("rules without a result: {example:?}") };
         let outcome = match parse_policy("policy.toml", rules) {
             Err(diagnostics) => diagnostics.render(false) + "\n",
-            Ok(policy) => expected.lines().map(|line| decided(&policy, line)).collect(),
+            Ok((_, warnings)) if expected.starts_with("warning") => warnings.render(false) + "\n",
+            Ok((policy, _)) => expected.lines().map(|line| decided(&policy, line)).collect(),
         };
         assert_eq!(outcome, *expected);
     }
@@ -82,7 +89,7 @@ fn the_default_files_show_every_key() {
 }
 
 /// What a file with all its commented keys says.
-fn uncommented(text: &str) -> String {
+pub(in crate::config) fn uncommented(text: &str) -> String {
     let is_key = |line: &str| {
         line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
     };
@@ -105,12 +112,16 @@ fn the_defaults_in_the_file_are_the_defaults() {
     };
     // A password is given in one way.
     let all = uncommented(text).replace("password_file = ", "# password_file = ");
+    // A certificate is shown over TLS alone.
+    let all = all.replace("client_certificate = ", "# client_certificate = ").replace("client_key = ", "# client_key = ");
     std::fs::write(directory.path().join("admin-token"), "0123456789abcdef0123456789abcdef\n").expect("written");
     std::fs::write(directory.path().join("exceptions-token"), "fedcba9876543210fedcba9876543210\n").expect("written");
     let (as_is, mut shown) = (read(text), read(&all));
     assert_eq!(shown.upstream.service.take().map(|service| service.username).as_deref(), Some("pushonce"));
     assert_eq!(shown.upstream.ca_file.take(), Some(directory.path().join("ca.pem")));
-    assert_eq!(shown.server.tls.take().map(|tls| tls.key), Some(directory.path().join("tls.key")));
+    let tls = shown.server.tls.take().expect("certificates");
+    let files = ["tls.pem", "tls.key", "clients.pem", "revoked.pem"].map(|name| directory.path().join(name));
+    assert_eq!(tls.files().map(Path::to_owned).collect::<Vec<_>>(), files);
     assert!(shown.admin.token.take().is_some() && shown.admin.exceptions_token.take().is_some());
     assert_eq!(shown.release_log.signing_key_file.take(), Some(directory.path().join("log-key")));
     assert_eq!(shown.release_log.checkpoint_file.take(), Some(directory.path().join("log.checkpoint")));

@@ -15,14 +15,14 @@ fn a_rule_is_read_whole() {
         delete = "allow"
         help_url = "https://example.com/tags"
     "#;
-    let policy = parse_policy("policy.toml", text).expect("a policy");
+    let (policy, _) = parse_policy("policy.toml", text).expect("a policy");
     let [rule] = policy.rules() else { panic!("one rule") };
     assert_eq!((&*rule.name, rule.help_url.as_deref()), ("releases", Some("https://example.com/tags")));
     assert_eq!(
         (rule.mutability, rule.enforcement, rule.delete),
         (crate::policy::Mutability::Immutable, crate::policy::Enforcement::Audit, crate::policy::Delete::Allow)
     );
-    assert!(parse_policy("policy.toml", "").expect("an empty policy").rules().is_empty());
+    assert!(parse_policy("policy.toml", "").expect("an empty policy").0.rules().is_empty());
 }
 
 #[test]
@@ -274,7 +274,8 @@ error: `rule.unreleased` says what a forward-only tag follows, and this rule is 
    = help: remove the key, or write `mutability = "forward-only"`"#;
     assert_eq!(shown, expected);
 
-    let policy = parse_policy("policy.toml", text.split("[[rule]]\nname = \"edge\"").next().expect("a part")).expect("no mistakes");
+    let (policy, _) =
+        parse_policy("policy.toml", text.split("[[rule]]\nname = \"edge\"").next().expect("a part")).expect("no mistakes");
     let decide = |tag: &str| policy.decide(&RepositoryName::parse("web").expect("a name"), &Tag::parse(tag).expect("a tag"));
     let latest = decide("latest");
     assert!(latest.is_audited() && !latest.is_guarded(), "the whole policy is only tried");

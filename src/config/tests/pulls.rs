@@ -15,7 +15,7 @@ fn a_pull_rule_is_read_whole() {
         name = "everywhere"
         action = "warn"
     "#;
-    let policy = parse_policy("policy.toml", text).expect("a policy");
+    let (policy, _) = parse_policy("policy.toml", text).expect("a policy");
     let [production, everywhere] = policy.pulls() else { panic!("two rules") };
     assert_eq!((&*production.name, production.action), ("production", PullAction::Refuse));
     assert_eq!(production.users.iter().map(|user| user.as_str()).collect::<Vec<_>>(), ["deploy-*", "argocd"]);

@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::PatternError;
+use super::simpler::simpler;
 
 /// Bytes that one compiled expression may take.
 pub(super) const LARGEST: usize = 256 << 10;
@@ -47,6 +48,11 @@ impl Expression {
         self.anchored.as_str()
     }
 
+    /// Patterns of another kind that take the same tags.
+    pub(super) fn simpler(&self) -> Option<Vec<String>> {
+        simpler(&regex_syntax::parse(&self.text).ok()?)
+    }
+
     pub(super) fn can_match_lower_case(&self) -> bool {
         self.can_match_lower_case
     }
@@ -72,8 +78,16 @@ fn syntax_error(error: &regex_syntax::Error, offset: usize) -> PatternError {
     PatternError::Regex { message, span: range }
 }
 
-fn in_tag(byte: u8) -> bool {
+pub(super) fn in_tag(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
+}
+
+/// Whether a class has this character of ASCII.
+pub(super) fn holds(class: &Class, byte: u8) -> bool {
+    match class {
+        Class::Unicode(class) => class.iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte))),
+        Class::Bytes(class) => class.iter().any(|range| (range.start()..=range.end()).contains(&byte)),
+    }
 }
 
 /// Whether the characters it needs are among those that `is_legal` takes. True where in
@@ -82,14 +96,7 @@ fn can_match(tree: &Hir, is_legal: impl Fn(u8) -> bool + Copy) -> bool {
     match tree.kind() {
         HirKind::Empty | HirKind::Look(_) => true,
         HirKind::Literal(literal) => literal.0.iter().all(|byte| is_legal(*byte)),
-        HirKind::Class(Class::Unicode(class)) => {
-            let holds = |byte: u8| class.iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte)));
-            (0..128).any(|byte| is_legal(byte) && holds(byte))
-        }
-        HirKind::Class(Class::Bytes(class)) => {
-            let holds = |byte: u8| class.iter().any(|range| (range.start()..=range.end()).contains(&byte));
-            (0..128).any(|byte| is_legal(byte) && holds(byte))
-        }
+        HirKind::Class(class) => (0..128).any(|byte| is_legal(byte) && holds(class, byte)),
         HirKind::Repetition(repetition) => repetition.min == 0 || can_match(&repetition.sub, is_legal),
         HirKind::Capture(capture) => can_match(&capture.sub, is_legal),
         HirKind::Concat(parts) => parts.iter().all(|part| can_match(part, is_legal)),
