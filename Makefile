@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench bench-ledger bench-log bench-adopt bench-micro instructions demo fuzz lint lint-format lint-shell hooks build clean
+.PHONY: help test soak bench bench-ledger bench-log bench-adopt bench-micro instructions schemas demo fuzz lint lint-format lint-shell hooks build clean
 
 CARGO ?= cargo
 
@@ -44,6 +44,9 @@ bench-log: ## how long questions to a log of ten million events take, or: make b
 bench-adopt: ## how fast 10,000 tags of a registry are adopted and audited, or: make bench-adopt TAGS=1000
 	scripts/install-deps.sh test
 	scripts/bench-adopt.sh $(TAGS)
+
+schemas: ## write the JSON Schemas of the configuration, for editors, anew from the types
+	$(CARGO) test --locked --lib write_the_schemas -- --ignored
 
 bench-micro: ## how long classify, decide, render, refuse and a lookup take, with 1 to 10,000 rules
 	scripts/install-deps.sh build

@@ -2,12 +2,16 @@
 //! found differences.
 
 mod adopt;
+mod against;
 mod audit;
 pub mod check;
+mod doctor;
 pub mod explain;
 mod exception;
+mod init;
 mod ledger;
 mod log;
+mod manual;
 mod online;
 mod operator;
 mod progress;
@@ -62,6 +66,8 @@ type Environment = [(String, String)];
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    #[command(long_about = init::ABOUT, after_help = init::EXAMPLES)]
+    Init(init::Arguments),
     /// Run the proxy in front of the registry
     #[command(after_help = "Example:\n  pushonce serve --config config/pushonce.toml")]
     Serve {
@@ -86,6 +92,8 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    #[command(long_about = doctor::ABOUT, after_help = doctor::EXAMPLES)]
+    Doctor(doctor::Arguments),
     #[command(long_about = adopt::ABOUT, after_help = adopt::EXAMPLES)]
     Adopt(adopt::Arguments),
     #[command(long_about = audit::ABOUT, after_help = audit::EXAMPLES)]
@@ -114,6 +122,8 @@ enum Command {
     },
     #[command(long_about = exception::YANK, after_help = exception::YANK_EXAMPLES)]
     Yank(exception::YankArguments),
+    #[command(flatten)]
+    Manual(manual::Manual),
     /// Look at the ledger, copy it, check it, move it
     Ledger {
         #[command(subcommand)]
@@ -138,8 +148,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let color = io::stderr().is_terminal() && !no_color;
     match arguments.command {
         Command::Serve { config } => serve::serve(&config, environment, color),
-        Command::Check(arguments) => match check::check(arguments.file(), environment, color) {
-            (summary, true) if arguments.online => ended(online::ask(&arguments, summary, environment), color),
+        Command::Init(arguments) => ended(init::init(arguments, environment), color),
+        Command::Check(arguments) => match check::check(arguments.file(), environment, color, arguments.deny_warnings) {
+            (summary, true) if arguments.asks() => {
+                let asked = online::ask(&arguments, summary, environment);
+                ended(asked.and_then(|summary| against::ask(&arguments, summary, environment)), color)
+            }
             (summary, true) => done(&summary),
             (mistakes, false) => mistaken(&mistakes),
         },
@@ -154,12 +168,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Command::ReleaseClaim { reference, reason, config } => {
             ended(release::release(&reference, &reason, &config, environment), color)
         }
+        Command::Doctor(arguments) => ended(doctor::doctor(&arguments, environment), color),
         Command::Adopt(arguments) => ended(adopt::adopt(&arguments, environment), color),
         Command::Audit(arguments) => ended(audit::audit(&arguments, environment), color),
         Command::Question(question) => ended(question::answer(question, environment), color),
         Command::Report(arguments) => ended(report::report(&arguments, environment), color),
         Command::Exception { command } => ended(exception::run(command, environment), color),
         Command::Yank(arguments) => ended(exception::yank(&arguments, environment), color),
+        Command::Manual(manual) => ended(manual::run(manual), color),
         Command::Ledger { command } => ended(ledger::run(command, environment), color),
     }
 }
@@ -216,7 +232,7 @@ fn policy_of(file: &Path, environment: &Environment) -> Result<(Policy, PathBuf,
         FileKind::Server => {
             config::load(file, environment).map(|config| (config.policy, config.policy_file, config.upstream.tag_case))
         }
-        FileKind::Policy => config::load_policy(file).map(|policy| (policy, file.to_owned(), TagCase::Keep)),
+        FileKind::Policy => config::load_policy(file).map(|(policy, _)| (policy, file.to_owned(), TagCase::Keep)),
     }
 }
 

@@ -58,6 +58,7 @@ pub fn rendered() -> BTreeMap<String, (String, BTreeSet<String>)> {
     metrics.limit("max_resets").count();
     metrics.known_tag(true);
     metrics.webhook_delivery("chat", "delivered");
+    metrics.configured(0);
     metrics.webhook_waiting("chat", 0);
     metrics.audited(Some(&AuditFigures { differences: vec![("drifted", 1)], ..AuditFigures::default() }));
     metrics.upstream("GET", true, Duration::ZERO);

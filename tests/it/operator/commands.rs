@@ -182,3 +182,29 @@ fn variables_override_the_file_and_are_checked_too() {
     desk.pushonce_with(&check, &[("PUSHONCE_UPSTREAM__URL", "http://registry"), ("PUSHONCE_PORT", "tcp://10.0.0.1:5000")])
         .expect_success();
 }
+
+#[test]
+fn shells_complete_the_commands_and_each_has_a_manual_page() {
+    let desk = Desk::new();
+    let script = desk.pushonce(&["completions", "bash"]).expect_success().stdout;
+    desk.write("pushonce.bash", &script);
+    let mut bash = Command::new("bash");
+    // What bash would propose behind `pushonce re`.
+    let asks = "source ./pushonce.bash && COMP_WORDS=(pushonce re) COMP_CWORD=1 && _pushonce pushonce re pushonce && echo \"${COMPREPLY[@]}\"";
+    bash.args(["--norc", "-c", asks]).current_dir(desk.0.path());
+    let proposed = run(bash, "bash", desk.0.path()).expect_success().stdout;
+    for command in ["resolve", "releases", "release-claim", "report"] {
+        assert!(proposed.split_whitespace().any(|word| word == command), "{command}: {proposed}");
+    }
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        assert!(desk.pushonce(&["completions", shell]).expect_success().stdout.contains("release-claim"), "{shell}");
+    }
+    desk.pushonce(&["man"]).expect_success().expect_said("pushonce.1");
+    for page in ["pushonce.1", "pushonce-serve.1", "pushonce-check.1", "pushonce-ledger-backup.1"] {
+        let text = std::fs::read_to_string(desk.0.path().join(page)).expect(page);
+        assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
+    }
+    let failed = desk.pushonce(&["man", "--directory", "none"]);
+    assert_eq!(failed.status.code(), Some(1), "{failed}");
+    failed.expect_said("none: the pages cannot be written");
+}
