@@ -96,6 +96,9 @@ pub struct Peer {
 #[derive(Debug)]
 pub struct Gate {
     policy: Arc<Policy>,
+    /// Certain under this policy: under another one a tag may have been lifted.
+    known: Known,
+    decided: decisions::Known,
     standing: Arc<Standing>,
 }
 
@@ -115,8 +118,6 @@ pub struct Standing {
     needs: NeedsCache,
     locks: Locks,
     turns: Turns,
-    known: Known,
-    decided: decisions::Known,
     uploads: Semaphore,
     tasks: TaskTracker,
     request_ids: RequestIds,
@@ -180,19 +181,17 @@ impl Gate {
             needs: NeedsCache::new(),
             locks: Locks::default(),
             turns: Turns::default(),
-            known: Known::default(),
-            decided: decisions::Known::default(),
             uploads: Semaphore::new(server.max_uploads),
             tasks,
             request_ids: RequestIds::new(),
             who,
         };
-        Self { policy, standing: Arc::new(standing) }
+        Self { policy, known: Known::default(), decided: decisions::Known::default(), standing: Arc::new(standing) }
     }
 
     /// The same gate under another policy.
     fn under(&self, policy: Arc<Policy>) -> Self {
-        Self { policy, standing: Arc::clone(&self.standing) }
+        Self { policy, known: Known::default(), decided: self.decided.clone(), standing: Arc::clone(&self.standing) }
     }
 
     /// What the registry does with the case of tags.

@@ -165,6 +165,11 @@ impl Policy {
         &self.rules
     }
 
+    /// What each rule says, and behind them what is said of all other tags.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        self.verdicts.iter().chain([&self.default_verdict])
+    }
+
     /// What the policy says beside its rules.
     pub fn general(&self) -> General {
         self.general

@@ -98,7 +98,13 @@ impl Reloader {
                 () = sleep(self.interval), if !self.interval.is_zero() => false,
             };
             let paths = self.loaded.watch.paths();
-            let Ok(seen) = spawn_blocking(move || Seen::of(paths)).await else { continue };
+            let seen = match spawn_blocking(move || Seen::of(paths)).await {
+                Ok(seen) => seen,
+                Err(cause) => {
+                    tracing::error!(%cause, "the files of the policy and of certificates could not be looked at");
+                    continue;
+                }
+            };
             if is_asked || self.loaded.watch.rests_changed(&seen) {
                 self.reload(seen).await;
             }

@@ -25,10 +25,18 @@ const EXAMPLES_SHOWN: usize = 3;
 /// What one rule would decide over.
 #[derive(Serialize, Debug)]
 struct Decided {
+    #[serde(skip)]
+    place: usize,
     rule: String,
     mutability: String,
     tags: u64,
     such_as: Vec<String>,
+}
+
+impl Decided {
+    fn of(place: usize, rule: &str, mutability: String) -> Self {
+        Self { place, rule: rule.to_owned(), mutability, tags: 0, such_as: Vec::new() }
+    }
 }
 
 /// A tag of which the policies say different things.
@@ -82,12 +90,12 @@ pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environm
         let (mut decided, mut changes) = (by_rule(beside.gate.policy()), Vec::new());
         let steps = beside.gate.decide_all(repositories, asked.concurrency());
         let tally = to_the_end(steps, "asking", |key, verdict| {
-            let row = decided.entry(verdict.rule.to_string()).or_default();
-            row.1 = verdict.standing();
-            row.2 += 1;
-            row.3.push(key.to_string());
-            row.3.sort();
-            row.3.truncate(EXAMPLES_SHOWN);
+            let rule = verdict.rule.to_string();
+            let row = decided.entry(rule).or_insert_with_key(|rule| Decided::of(usize::MAX, rule, verdict.standing()));
+            row.tags += 1;
+            row.such_as.push(key.to_string());
+            row.such_as.sort();
+            row.such_as.truncate(EXAMPLES_SHOWN);
             if let Some(before) = &before {
                 let (now, then) = (Said::of(&before.decide(&key.repository, &key.tag)), Said::of(&verdict));
                 if now.differs(&then) {
@@ -98,28 +106,17 @@ pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environm
         let tally = tally.await;
         beside.close().await;
         changes.sort_by(|one, other| one.tag.cmp(&other.tag));
-        let mut rows: Vec<_> = decided.into_iter().collect();
-        rows.sort_by_key(|(_, (place, ..))| *place);
-        let decided = rows.into_iter().map(|(rule, (_, mutability, tags, such_as))| Decided { rule, mutability, tags, such_as });
-        told(
-            &summary,
-            &decided.collect::<Vec<_>>(),
-            arguments.diff.as_deref().map(|file| (file, &*changes)),
-            &tally,
-            arguments.output,
-        )
+        let mut decided: Vec<Decided> = decided.into_values().collect();
+        decided.sort_by_key(|row| row.place);
+        told(&summary, &decided, arguments.diff.as_deref().map(|file| (file, &*changes)), &tally, arguments.output)
     })
 }
 
 /// Every rule with its place in the list, its mutability, and no tag yet. What pushonce
 /// decides itself comes behind.
-fn by_rule(policy: &Policy) -> BTreeMap<String, (usize, String, u64, Vec<String>)> {
-    let rules = policy.rules().iter().enumerate();
-    let row = |place: usize, mutability: String| (place, mutability, 0, Vec::new());
-    let mut rows: BTreeMap<_, _> =
-        rules.map(|(place, rule)| (rule.name.to_string(), row(place, rule.mutability.to_string()))).collect();
-    rows.insert(crate::policy::DEFAULT_RULE.to_owned(), row(usize::MAX, policy.general().default.to_string()));
-    rows
+fn by_rule(policy: &Policy) -> BTreeMap<String, Decided> {
+    let rows = policy.verdicts().enumerate();
+    rows.map(|(place, verdict)| (verdict.rule.to_string(), Decided::of(place, &verdict.rule, verdict.standing()))).collect()
 }
 
 /// The policy of a server configuration, or of a policy file, for the registry that is asked.

@@ -137,7 +137,7 @@ fn summary(path: &Path, policy: &Policy, warnings: &Diagnostics) -> String {
     format!("{}: {rules}{pulls}, no mistakes{warnings}\n", path.display())
 }
 
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 

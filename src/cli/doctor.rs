@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::check::count;
 use super::operator::block_on;
 use super::walk::{Output, json};
 use super::{CONFIG, Ended, Environment};
@@ -105,13 +106,13 @@ pub(super) fn doctor(arguments: &Arguments, environment: &Environment) -> Result
 }
 
 fn policy(config: &Config, file: &Path) -> Finding {
-    let (rules, policy) = (config.policy.rules().len(), config.policy_file.display());
-    let words = format!("{policy}: {rules} rules, no mistakes");
+    let (rules, policy) = (count(config.policy.rules().len(), "rule"), config.policy_file.display());
+    let words = format!("{policy}: {rules}, no mistakes");
     match config.warnings.len() {
         0 => Finding::ok("policy", words),
         warnings => {
             let remedy = format!("`pushonce check --config {}` shows them", file.display());
-            Finding::warning("policy", format!("{words}, {warnings} warnings"), remedy)
+            Finding::warning("policy", format!("{words}, {}", count(warnings, "warning")), remedy)
         }
     }
 }

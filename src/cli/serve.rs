@@ -156,7 +156,7 @@ async fn run(config: Config, loaded: Loaded, environment: Vec<(String, String)>)
     let address = listener.address()?;
     let policy_file = config.policy_file.display().to_string();
     tracing::info!(%address, admin = %admin_address, registry, policy = policy_file, rules, "serving");
-    drain.writes().spawn(current.get().go_on_keeping_up(drain.token()));
+    drain.writes().spawn(Arc::clone(&current).go_on_keeping_up(drain.token()));
     drain.writes().spawn(reloader.run(hangup, drain.token()));
     drain.writes().spawn(reconciler.run());
     drain.writes().spawn(auditor.run());

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::Gate;
 use super::caller::Caller;
+use super::{CurrentGate, Gate};
 use crate::ledger::decision::{Allows, Decided, Decisions, Exception, YankedPulls};
 use crate::ledger::{Act, LedgerError, TagKey};
 use crate::oci::{Digest, RepositoryName};
@@ -24,9 +24,36 @@ const INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Known(RwLock<Option<(u64, Arc<Decisions>)>>);
 
+impl Clone for Known {
+    fn clone(&self) -> Self {
+        Self(RwLock::new(self.last()))
+    }
+}
+
 impl Known {
     fn last(&self) -> Option<(u64, Arc<Decisions>)> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl CurrentGate {
+    /// Keeps up until it is stopped.
+    pub async fn go_on_keeping_up(self: Arc<Self>, stop: CancellationToken) {
+        let mut is_told = false;
+        loop {
+            match self.get().keep_up().await {
+                Ok(()) => is_told = false,
+                Err(cause) if !is_told => {
+                    tracing::warn!(%cause, "what operators decided could not be read; it goes on as before");
+                    is_told = true;
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(INTERVAL) => {}
+            }
+        }
     }
 }
 
@@ -52,25 +79,6 @@ impl Gate {
             self.read_decisions().await?;
         }
         Ok(())
-    }
-
-    /// Keeps up until it is stopped.
-    pub async fn go_on_keeping_up(self: Arc<Self>, stop: CancellationToken) {
-        let mut is_told = false;
-        loop {
-            match self.keep_up().await {
-                Ok(()) => is_told = false,
-                Err(cause) if !is_told => {
-                    tracing::warn!(%cause, "what operators decided could not be read; it goes on as before");
-                    is_told = true;
-                }
-                Err(_) => {}
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = sleep(INTERVAL) => {}
-            }
-        }
     }
 
     async fn read_decisions(&self) -> Result<Arc<Decisions>, LedgerError> {

@@ -59,6 +59,24 @@ fn a_changed_policy_holds_without_a_restart() {
     assert!(page.contains("In force since") && !page.contains("releases"), "{page}");
 }
 
+/// What was certain under a policy is not under the next one, which lets the tag move.
+#[test]
+fn what_was_remembered_of_a_tag_is_forgotten_with_the_policy() {
+    let registry = Registry::start();
+    let proxy = Pushonce::start(&registry);
+    let other = Pushonce::in_front_of(&registry.url()).policy(FREE).start();
+    let (first, second) = (Image::random(), Image::random());
+    proxy.push("web:1.4.0", &first).expect_created();
+    proxy.push("web:1.4.0", &second).expect_refused();
+    until_read(&proxy, "used", || proxy.set_policy(FREE));
+    proxy.push("web:1.4.0", &second).expect_created();
+    other.push("web:1.4.0", &first).expect_created();
+    until_read(&proxy, "used", || proxy.set_policy(POLICY));
+    // Nobody has held it since: what the registry shows is entered.
+    assert_eq!(proxy.tag_digest("web:1.4.0"), Some(first.digest()));
+    proxy.push("web:1.4.0", &second).expect_refused();
+}
+
 #[test]
 fn a_hangup_reads_at_once() {
     let registry = Registry::start();
