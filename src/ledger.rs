@@ -42,6 +42,7 @@ pub use self::decision::Deciding;
 pub use self::event::Note;
 pub use self::log::Log;
 pub use self::open::{Engine, OpenError, accept, beside, open};
+pub use self::paths::directory_of;
 
 use self::event::{Action, Event, Outcome};
 

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Ended, Environment};
-use crate::config::{self, parse_policy};
+use crate::config::{self, parse_policy, toml_string};
 
 const SERVER: &str = include_str!("../../config/pushonce.toml");
 const SERVER_SCHEMA: &str = "#:schema pushonce.schema.json\n";
@@ -112,14 +112,9 @@ fn cannot(file: &Path, cause: &io::Error) -> Ended {
     Ended::Failed(format!("{} cannot be written: {cause}", file.display()))
 }
 
-/// A string of TOML.
-fn quoted(text: &str) -> String {
-    config::toml_string(text)
-}
-
 /// The file with every key, and the answers in it.
 fn server_of(answers: &Answers) -> String {
-    let line = |key: &str, value: &str| format!("{key} = {}", quoted(value));
+    let line = |key: &str, value: &str| format!("{key} = {}", toml_string(value));
     let mut text = String::new();
     for kept in SERVER.strip_prefix(SERVER_SCHEMA).unwrap_or(SERVER).lines() {
         if kept.starts_with("url = ") {
@@ -135,7 +130,7 @@ fn server_of(answers: &Answers) -> String {
 }
 
 fn policy_of(answers: &Answers) -> String {
-    let list = |patterns: &[String]| patterns.iter().map(|pattern| quoted(pattern)).collect::<Vec<_>>().join(", ");
+    let list = |patterns: &[String]| patterns.iter().map(|pattern| toml_string(pattern)).collect::<Vec<_>>().join(", ");
     let audit = if answers.enforce {
         "# \"audit\" lets every push and delete pass, warns and records, whatever the rules say.\n# enforcement = \"enforce\""
     } else {

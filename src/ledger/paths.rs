@@ -10,6 +10,6 @@ pub(super) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The directory that `file` is in.
-pub(super) fn directory_of(file: &Path) -> &Path {
+pub fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -20,23 +20,32 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(tls) = &config.server.tls {
         match Offered::new(tls) {
-            Ok(_) => findings.extend(chain("server.tls_certificate", &tls.certificate, now)),
+            Ok(_) => findings.extend(chain("server.tls_certificate", &tls.certificate, Role::Shown, now)),
             Err(cause) => findings.push(Finding::failed("certificate", cause.to_string(), "mend the file that is named")),
         }
         if let Some(clients) = &tls.clients {
-            findings.extend(chain("server.tls_client_ca", &clients.ca, now));
+            findings.extend(chain("server.tls_client_ca", &clients.ca, Role::Authorities, now));
             findings.extend(clients.crl.iter().flat_map(|file| lists(file, now)));
         }
     }
     if let Some(identity) = &config.upstream.identity {
-        findings.extend(chain("upstream.client_certificate", &identity.certificate, now));
+        findings.extend(chain("upstream.client_certificate", &identity.certificate, Role::Shown, now));
     }
-    findings.extend(config.upstream.ca_file.iter().flat_map(|file| chain("upstream.ca_file", file, now)));
+    findings.extend(config.upstream.ca_file.iter().flat_map(|file| chain("upstream.ca_file", file, Role::Authorities, now)));
     findings
 }
 
-/// Every certificate of a file; the one that ends first is what is said of it.
-fn chain(key: &str, file: &Path, now: Timestamp) -> Option<Finding> {
+/// What a file has certificates for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// To be shown, with its issuers: as good as the first that ends.
+    Shown,
+    /// Authorities: as good as the last, since old ones stand beside new ones.
+    Authorities,
+}
+
+/// Every certificate of a file.
+fn chain(key: &str, file: &Path, role: Role, now: Timestamp) -> Option<Finding> {
     let shown = format!("{key} ({})", file.display());
     let certificates = match trust::certificates(file) {
         Ok(certificates) => certificates,
@@ -50,8 +59,11 @@ fn chain(key: &str, file: &Path, now: Timestamp) -> Option<Finding> {
     match ends.collect::<Result<Vec<_>, String>>() {
         Err(cause) => Some(Finding::failed("certificate", format!("{shown} cannot be read: {cause}"), "mend the file")),
         Ok(ends) => {
-            let begin = ends.iter().map(|(begin, _)| *begin).max()?;
-            let end = ends.iter().map(|(_, end)| *end).min()?;
+            let (begins, ends) = (ends.iter().map(|(begin, _)| *begin), ends.iter().map(|(_, end)| *end));
+            let (begin, end) = match role {
+                Role::Shown => (begins.max()?, ends.min()?),
+                Role::Authorities => (begins.min()?, ends.max()?),
+            };
             Some(judged(&shown, begin, end, now))
         }
     }

@@ -7,7 +7,7 @@ use crate::causes::with_causes;
 use crate::cli::Ended;
 use crate::cli::operator::ledger_of;
 use crate::config::Config;
-use crate::ledger::Engine;
+use crate::ledger::{Engine, directory_of};
 
 /// Less must not be free: a full disk refuses every push.
 const LEAST: u64 = 1 << 30;
@@ -26,7 +26,7 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
 
 /// One that `serve` will make.
 fn new(file: &Path) -> Finding {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(file);
     let shown = directory.display();
     if !directory.is_dir() {
         let words = format!("{}: the directory {shown} does not exist", file.display());
@@ -53,7 +53,7 @@ async fn opened(config: &Config, place: &str) -> Finding {
 }
 
 fn disk(file: &Path) -> Finding {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(file);
     let shown = directory.display();
     match rustix::fs::statvfs(directory) {
         Ok(found) => {
