@@ -105,9 +105,10 @@ async fn apply(connection: &mut Connection, migration: &str, found: i64) -> Resu
 /// Whether something was there already, or was being made, or is made again by the
 /// server's wish.
 fn is_made_by_another(failure: &Failure) -> bool {
-    const MET: [SqlState; 6] = [
+    const MET: [SqlState; 7] = [
         SqlState::UNIQUE_VIOLATION,
         SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_COLUMN,
         SqlState::DUPLICATE_OBJECT,
         SqlState::DUPLICATE_FUNCTION,
         SqlState::T_R_SERIALIZATION_FAILURE,
