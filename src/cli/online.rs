@@ -36,7 +36,7 @@ pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environm
             Ended::Told { text: summary.clone(), words, code: 1 }
         })?;
         // Who names repositories has a registry that lists none.
-        let listed = if named.is_empty() { Some(upstream.catalog().await) } else { None };
+        let listed = if named.is_empty() && has_globs(&config.policy) { Some(upstream.catalog().await) } else { None };
         Ok((seen, listed))
     })?;
     let summary = match listed {
@@ -63,6 +63,11 @@ pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environm
         }
         CaseSeen::Told(does, by) => Err(Ended::Misconfigured(contradiction(file, does, &by))),
     }
+}
+
+fn has_globs(policy: &Policy) -> bool {
+    let of_rules = policy.rules().iter().any(|rule| !rule.repositories.is_empty());
+    of_rules || policy.pulls().iter().any(|rule| !rule.repositories.is_empty())
 }
 
 /// The globs of rules that match no repository of the registry.

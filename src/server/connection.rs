@@ -219,6 +219,8 @@ fn limit_behind(cause: &io::Error) -> Option<&'static str> {
 async fn until_drained(connection: impl Graceful, drain: &Drain) -> io::Result<()> {
     tokio::pin!(connection);
     let ended = tokio::select! {
+        // First: a request that has come already is taken before shutdown is looked at.
+        biased;
         ended = connection.as_mut() => ended,
         () = drain.begun() => {
             connection.as_mut().end_soon();
