@@ -32,7 +32,7 @@ use crate::upstream::body::IdleLimit;
 
 /// How long a connection that was accepted before shutdown began has for its first request,
 /// which may be on its way.
-const LAST_CALL: Duration = Duration::from_millis(500);
+const LAST_CALL: Duration = Duration::from_secs(2);
 
 /// How connections are served.
 #[derive(Debug)]
