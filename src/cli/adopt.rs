@@ -50,10 +50,7 @@ pub(super) fn adopt(arguments: &Arguments, environment: &Environment) -> Result<
     block_on(async {
         let books = if *dry_run { Books::None } else { Books::KeptOrNew };
         let beside = Beside::open(asked, books, environment).await?;
-        let repositories = match named {
-            named if named.is_empty() => beside.gate.repositories().await.map_err(|cause| Ended::failed(&cause))?,
-            named => named,
-        };
+        let repositories = beside.repositories(named).await?;
         let ended = if *dry_run {
             let mut held = BTreeMap::new();
             let steps = beside.gate.decide_all(repositories, asked.concurrency());

@@ -83,10 +83,7 @@ pub(super) fn ask(arguments: &Arguments, summary: String, environment: &Environm
     block_on(async {
         let beside = Beside::open(&asked, Books::None, environment).await?;
         let before = arguments.diff.as_deref().map(|file| policy_in(file, beside.gate.tag_case(), environment)).transpose()?;
-        let repositories = match named {
-            named if named.is_empty() => beside.gate.repositories().await.map_err(|cause| Ended::failed(&cause))?,
-            named => named,
-        };
+        let repositories = beside.repositories(named).await?;
         let (mut decided, mut changes) = (by_rule(beside.gate.policy()), Vec::new());
         let steps = beside.gate.decide_all(repositories, asked.concurrency());
         let tally = to_the_end(steps, "asking", |key, verdict| {

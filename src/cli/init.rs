@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Ended, Environment};
-use crate::config::{self, parse_policy, toml_string};
+use crate::config::{self, toml_string};
 
 const SERVER: &str = include_str!("../../config/pushonce.toml");
 const SERVER_SCHEMA: &str = "#:schema pushonce.schema.json\n";
@@ -81,10 +81,8 @@ pub(super) fn init(arguments: Arguments, environment: &Environment) -> Result<St
         }
     }
     let answers = asking::answers(arguments)?;
-    let policy_text = policy_of(&answers);
-    parse_policy(&policy.display().to_string(), &policy_text)?;
-    // The server file is checked where it stands, since it names the other.
-    write(&policy, &policy_text)?;
+    // Both are checked where they stand, since one names the other.
+    write(&policy, &policy_of(&answers))?;
     let checked = write(&server, &server_of(&answers)).and_then(|()| Ok(config::load(&server, environment)?));
     let config = match checked {
         Ok(config) => config,

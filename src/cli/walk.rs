@@ -146,6 +146,11 @@ impl Beside {
         Ok(Self { gate, tasks })
     }
 
+    /// The repositories that are named, or else all that the registry lists.
+    pub(super) async fn repositories(&self, named: Vec<RepositoryName>) -> Result<Vec<RepositoryName>, Ended> {
+        if named.is_empty() { self.gate.repositories().await.map_err(|cause| Ended::failed(&cause)) } else { Ok(named) }
+    }
+
     /// Waits until everything is in the log.
     pub(super) async fn close(self) {
         self.tasks.close();

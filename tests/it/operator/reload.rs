@@ -100,16 +100,15 @@ fn a_config_map_that_is_swapped_is_read() {
     }
     symlink("..1", at("..data")).expect("linked");
     symlink("..data/policy.toml", at("policy.toml")).expect("linked");
-    let file = format!("policy.file = \"{}\"", at("policy.toml").display());
-    let variable = ("PUSHONCE_POLICY__FILE", at("policy.toml").display().to_string());
-    let proxy = Pushonce::in_front_of(&registry.url()).environment(variable.0, &variable.1).start();
+    let file = at("policy.toml").display().to_string();
+    let proxy = Pushonce::in_front_of(&registry.url()).environment("PUSHONCE_POLICY__FILE", &file).start();
     proxy.push("web:1.4.0", &Image::random()).expect_created();
     until_read(&proxy, "used", || {
         symlink("..2", at("..next")).expect("linked");
         std::fs::rename(at("..next"), at("..data")).expect("swapped");
     });
     proxy.push("web:1.4.0", &Image::random()).expect_refused();
-    assert!(proxy.log().contains("policy.toml"), "{file}: {}", proxy.log());
+    assert!(proxy.log().contains("policy.toml"), "{}", proxy.log());
 }
 
 #[test]
