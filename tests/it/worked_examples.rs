@@ -1,4 +1,5 @@
-//! docs/MOVING_TAGS.md: every example, in front of a real registry, with the real program.
+//! docs/MOVING_TAGS.md and docs/INCIDENTS.md: every example, in front of a real registry,
+//! with the real program.
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -17,15 +18,18 @@ const ARRIVED: Duration = Duration::from_secs(3);
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// Each policy of the document with what happens under it.
-fn examples() -> Vec<(String, String)> {
-    let document = include_str!("../../docs/MOVING_TAGS.md");
+/// Each policy of a document with what happens under it.
+fn examples(document: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut lines = document.lines();
     while let Some(line) = lines.next() {
+        // Those inside a list are indented, and tell no story.
         if let Some(language) = line.strip_prefix("```") {
             let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-            blocks.push((language, text.join("\n")));
+            // Commands alone are run by the tests of the documents.
+            if matches!(language, "toml" | "text") {
+                blocks.push((language, text.join("\n")));
+            }
         }
     }
     let pairs = blocks.chunks(2).map(|pair| match pair {
@@ -172,10 +176,22 @@ fn fits(text: &str, shown: &str) -> bool {
 
 #[test]
 fn every_example_of_moving_tags_is_true() {
-    let examples = examples();
+    let examples = examples(include_str!("../../docs/MOVING_TAGS.md"));
     assert_eq!(examples.len(), 10);
+    happen(&examples);
+}
+
+#[test]
+fn every_example_of_incidents_is_true() {
+    let examples = examples(include_str!("../../docs/INCIDENTS.md"));
+    assert_eq!(examples.len(), 2);
+    happen(&examples);
+}
+
+/// All of them at once, each with a registry of its own.
+fn happen(examples: &[(String, String)]) {
     std::thread::scope(|scope| {
-        for (policy, story) in &examples {
+        for (policy, story) in examples {
             scope.spawn(move || {
                 let mut stage = Stage::set(policy);
                 let mut lines = story.lines().peekable();

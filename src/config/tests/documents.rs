@@ -23,10 +23,19 @@ pub(in crate::config) fn examples_of_the_policy_document() -> Vec<String> {
 
 #[test]
 fn every_example_of_the_policy_document_is_true() {
-    let document = include_str!("../../../docs/POLICY.md");
+    are_true(include_str!("../../../docs/POLICY.md"), 9);
+}
+
+#[test]
+fn every_recipe_of_the_cookbook_is_true() {
+    are_true(include_str!("../../../docs/COOKBOOK.md"), 10);
+}
+
+/// Each of the examples of a document, which are rules and what they say.
+fn are_true(document: &str, count: usize) {
     let blocks = blocks(document);
     let examples: Vec<_> = blocks.chunks(2).collect();
-    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.len(), count);
     for example in examples {
         let [("toml", rules), ("text", expected)] = example else { panic!("rules without a result: {example:?}") };
         let outcome = match parse_policy("policy.toml", rules) {
