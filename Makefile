@@ -1,7 +1,7 @@
 # pushonce: `make` lists what can be done.
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench bench-ledger bench-log bench-adopt bench-micro instructions schemas demo fuzz lint lint-format lint-shell hooks build clean
+.PHONY: help test soak bench bench-ledger bench-log bench-adopt bench-micro instructions schemas demo deb try-image fuzz lint lint-format lint-shell hooks build clean
 
 CARGO ?= cargo
 
@@ -79,6 +79,14 @@ hooks: ## have git check what takes seconds before each commit
 build: ## build the program into target/release/pushonce
 	scripts/install-deps.sh build
 	$(CARGO) build --locked --release
+
+deb: build ## build the program and a Debian package of it
+	scripts/deb.sh
+
+try-image: ## build the image of the Dockerfile without any registry, and push a release through it (as root)
+	scripts/install-deps.sh test image
+	$(CARGO) fetch --locked
+	directory=$$(mktemp -d) && scripts/try-image.sh "$$directory" && rm -rf "$$directory"
 
 clean: ## remove what was built
 	$(CARGO) clean

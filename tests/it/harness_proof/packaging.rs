@@ -69,7 +69,7 @@ fn the_image_is_built_locked_and_runs_without_root() {
     let channel = read("rust-toolchain.toml");
     let minor: Vec<&str> = channel.split('"').nth(1).expect("a channel").split('.').take(2).collect();
     assert!(builder.starts_with(&format!("rust:{}-", minor.join("."))), "another compiler than rust-toolchain.toml");
-    assert!(builder.contains("cargo build --locked --release"));
+    assert!(builder.contains("\nARG PROFILE=release\n") && builder.contains("cargo build --locked --profile \"$PROFILE\""));
     assert!(last.starts_with("gcr.io/distroless/") && last.contains("\nUSER 65532:65532\n"));
     assert!(!last.contains("\nRUN "), "the last stage has no shell to run anything");
 }
