@@ -24,7 +24,9 @@ dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs \
   --data-root "$directory/data" --exec-root "$directory/exec" -p "$directory/pid" -H "$DOCKER_HOST" >"$directory/dockerd.log" 2>&1 &
 daemon=$!
 end() {
-  kill "$daemon" && wait "$daemon" || true
+  kill "$daemon"
+  wait "$daemon" || true
+  umount --lazy "$directory/exec/netns/default" 2>/dev/null || true
 }
 trap end EXIT
 timeout 60 sh -c 'until docker version; do sleep 0.2; done' >/dev/null 2>&1
