@@ -4,6 +4,7 @@
 mod docs {
     pub mod architecture;
     pub mod examples;
+    pub mod http;
     pub mod links;
     pub mod markdown;
     pub mod monitoring;
