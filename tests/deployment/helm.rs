@@ -3,7 +3,7 @@
 use serde_json::Value;
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::objects::{self, Objects, project, text};
+use super::objects::{self, Objects, SECRET, list, pod_is_sound, project, text};
 
 const CHART: &str = "deploy/helm/pushonce";
 
@@ -41,7 +41,7 @@ fn check(objects: &Objects) {
     for file in ["admin/token", "upstream/password", "ledger/password"] {
         let path = secrets.path().join(file);
         std::fs::create_dir_all(path.parent().expect("one")).expect("a directory");
-        std::fs::write(path, "0123456789abcdef0123456789abcdef").expect("a file");
+        std::fs::write(path, SECRET).expect("a file");
     }
     let mut config = objects.the("ConfigMap").clone();
     let toml = text(&config, "/data/pushonce.toml").replace("/run/secrets", secrets.path().to_str().expect("text"));
@@ -56,22 +56,13 @@ fn pod(workload: &Value) -> &Value {
 /// What holds for every pod, by whatever values.
 fn sound(objects: &Objects, workload: &Value) {
     check(objects);
-    let pod = pod(workload);
-    let container = &pod["containers"][0];
-    let ports: Vec<_> = container["ports"].as_array().expect("ports").iter().map(|port| &port["name"]).collect();
-    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-        assert!(ports.contains(&&container[probe]["httpGet"]["port"]), "{probe}");
-    }
+    let container = &pod(workload)["containers"][0];
     let toml = text(objects.the("ConfigMap"), "/data/pushonce.toml");
-    let mounts = container["volumeMounts"].as_array().expect("mounts");
-    let mounts: Vec<_> = mounts.iter().map(|mount| format!("{}/", text(mount, "/mountPath"))).collect();
+    pod_is_sound(workload, &toml.parse().expect("TOML"));
+    let mounts: Vec<_> = list(container, "/volumeMounts").iter().map(|mount| format!("{}/", text(mount, "/mountPath"))).collect();
     for line in toml.lines().filter(|line| line.contains("\"/") || line.contains("sqlite:")) {
         assert!(mounts.iter().any(|mount| line.contains(mount)), "not mounted: {line}");
     }
-    let drain = toml.split("drain_timeout = \"").nth(1).and_then(|rest| rest.split("s\"").next()).expect("it");
-    assert!(pod["terminationGracePeriodSeconds"].as_u64().expect("a number") > drain.parse().expect("a number"));
-    assert_eq!(pod["securityContext"]["runAsUser"], 65532);
-    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
     // The image sets these as well, and variables override the file.
     for (index, key) in ["url", "witness"].iter().enumerate() {
         let value = text(&container["env"][index], "/value");

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::objects::{Objects, check, kubernetes, project, said, text};
+use super::objects::{Objects, SECRET, check, knows, kubernetes, list, pod_is_sound, project, said, text};
 
 fn built(directory: &str) -> Objects {
     let mut kubectl = Command::new("kubectl");
@@ -15,26 +15,15 @@ fn built(directory: &str) -> Objects {
     Objects::parse(&kubernetes(&["read"], &yaml).expect("Kubernetes takes it"))
 }
 
-fn list<'a>(object: &'a Value, pointer: &str) -> &'a Vec<Value> {
-    object.pointer(pointer).and_then(Value::as_array).unwrap_or_else(|| panic!("no list {pointer}"))
-}
-
 /// The program reads the files and knows the variables, with secrets in place of the cluster's.
 fn read(files: &Value, token: &str, container: &Value) {
     let secret = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(&secret, "0123456789abcdef0123456789abcdef").expect("a secret");
-    let path = secret.path().to_str().expect("text");
+    std::fs::write(&secret, SECRET).expect("a secret");
     let mut files = files.clone();
+    let path = secret.path().to_str().expect("text");
     files["data"]["pushonce.toml"] = text(&files, "/data/pushonce.toml").replace(token, path).into();
     check(&files).expect("the program reads it");
-
-    let mut program = Command::new(env!("CARGO_BIN_EXE_pushonce"));
-    program.env_clear().arg("check").arg(project("config/pushonce.toml"));
-    for variable in list(container, "/env") {
-        let name = text(variable, "/name");
-        program.env(name, if name.ends_with("_FILE") { path } else { text(variable, "/value") });
-    }
-    said(program.output().expect("it runs")).expect("it knows the variables");
+    knows(list(container, "/env").iter().map(|variable| (text(variable, "/name"), text(variable, "/value"))));
 }
 
 /// What both have: the files, the pod, and who may reach the registry.
@@ -48,9 +37,7 @@ fn holds(objects: &Objects, workload: &Value) {
     let pod = &workload["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     let config: toml::Table = text(files, "/data/pushonce.toml").parse().expect("TOML");
-    let drain = config["server"]["drain_timeout"].as_str().and_then(|text| text.strip_suffix('s'));
-    let drain: u64 = drain.expect("seconds").parse().expect("a number");
-    assert!(pod["terminationGracePeriodSeconds"].as_u64() > Some(drain));
+    pod_is_sound(workload, &config);
 
     let token = config["admin"]["token_file"].as_str().expect("a path");
     read(files, token, container);
@@ -62,23 +49,6 @@ fn holds(objects: &Objects, workload: &Value) {
         let volume = list(pod, "/volumes").iter().find(|volume| text(volume, "/name") == name).expect("a volume");
         assert!(volume["secret"].is_object(), "{path} is in no secret");
     }
-    for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
-        let get = &container[probe]["httpGet"];
-        assert_eq!(text(get, "/path"), path);
-        let ports = list(container, "/ports");
-        let port = ports.iter().find(|port| port["name"] == get["port"]).expect("a port of the container");
-        assert_eq!(config["admin"]["listen"], toml::Value::from(format!("0.0.0.0:{}", port["containerPort"])));
-    }
-    assert_eq!(pod["automountServiceAccountToken"], false);
-    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
-    for id in ["runAsUser", "runAsGroup", "fsGroup"] {
-        assert_eq!(pod["securityContext"][id], 65532, "{id}");
-    }
-    assert_eq!(text(pod, "/securityContext/seccompProfile/type"), "RuntimeDefault");
-    let rights = &container["securityContext"];
-    assert_eq!(rights["allowPrivilegeEscalation"], false);
-    assert_eq!(rights["readOnlyRootFilesystem"], true);
-    assert_eq!(rights["capabilities"], serde_json::json!({"drop": ["ALL"]}));
 
     let network = &objects.the("NetworkPolicy")["spec"];
     let labels = &workload["spec"]["template"]["metadata"]["labels"];

@@ -6,6 +6,9 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+/// Stands in for every secret; as long as a token has to be.
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
 /// A file or directory of the project.
 pub fn project(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -57,6 +60,11 @@ pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no string {pointer} in {object:#}"))
 }
 
+/// A list of an object by its JSON pointer.
+pub fn list<'a>(object: &'a Value, pointer: &str) -> &'a Vec<Value> {
+    object.pointer(pointer).and_then(Value::as_array).unwrap_or_else(|| panic!("no list {pointer} in {object:#}"))
+}
+
 /// Runs `pushonce check` on the files of a ConfigMap, and returns what it says.
 pub fn check(config_map: &Value) -> Result<String, String> {
     let directory = tempfile::tempdir().expect("a directory");
@@ -65,4 +73,48 @@ pub fn check(config_map: &Value) -> Result<String, String> {
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushonce"));
     said(command.args(["check", "pushonce.toml"]).current_dir(directory.path()).env_clear().output().expect("it runs"))
+}
+
+/// The program takes the variables on top of the configuration that ships with it, with a
+/// secret in each file that one names.
+pub fn knows<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&secret, SECRET).expect("a secret");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_pushonce"));
+    program.env_clear().arg("check").arg(project("config/pushonce.toml"));
+    for (name, value) in variables {
+        if name.ends_with("_FILE") {
+            program.env(name, secret.path())
+        } else {
+            program.env(name, value)
+        };
+    }
+    said(program.output().expect("it runs")).expect("it knows the variables");
+}
+
+/// The pod of a workload asks the probes where the configuration listens, waits longer than
+/// the program does, and may do nothing but serve.
+pub fn pod_is_sound(workload: &Value, config: &toml::Table) {
+    let pod = &workload["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let drain = config["server"]["drain_timeout"].as_str().and_then(|text| text.strip_suffix('s'));
+    let drain: u64 = drain.expect("seconds").parse().expect("a number");
+    assert!(pod["terminationGracePeriodSeconds"].as_u64() > Some(drain));
+    for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+        let get = &container[probe]["httpGet"];
+        assert_eq!(text(get, "/path"), path);
+        let ports = list(container, "/ports");
+        let port = ports.iter().find(|port| port["name"] == get["port"]).expect("a port of the container");
+        assert_eq!(config["admin"]["listen"], toml::Value::from(format!("0.0.0.0:{}", port["containerPort"])));
+    }
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    for id in ["runAsUser", "runAsGroup", "fsGroup"] {
+        assert_eq!(pod["securityContext"][id], 65532, "{id}");
+    }
+    assert_eq!(text(pod, "/securityContext/seccompProfile/type"), "RuntimeDefault");
+    let rights = &container["securityContext"];
+    assert_eq!(rights["allowPrivilegeEscalation"], false);
+    assert_eq!(rights["readOnlyRootFilesystem"], true);
+    assert_eq!(rights["capabilities"], serde_json::json!({"drop": ["ALL"]}));
 }

@@ -88,16 +88,20 @@ fn every_command_that_is_shown_says_what_is_shown() {
     assert!(checked >= 3, "only {checked} commands were found");
 }
 
-#[test]
-fn the_refusal_that_is_shown_is_what_a_developer_reads() {
+/// A refused push of driftwood/web:1.4.0, which means a digest since then.
+pub fn immutable(digest: Digest, since: Timestamp) -> Immutable {
     let rule = Rule::new("releases", &[], &["semver:x.y.z"], Mutability::Immutable).expect("a rule");
     let policy = Policy::new(vec![rule], Mutability::Mutable).expect("a policy");
     let key =
         TagKey { repository: RepositoryName::parse("driftwood/web").expect("a name"), tag: Tag::parse("1.4.0").expect("a tag") };
-    let digest = Digest::parse(&format!("sha256:861f84b50497{}", "0".repeat(52))).expect("a digest");
-    let since: Timestamp = "2026-11-23T06:00:00Z".parse().expect("a time");
     let verdict = policy.decide(&key.repository, &key.tag);
-    let message = Immutable { key, verdict, meaning: Meaning::Bytes { digest, since }, is_assembled: false }.message();
+    Immutable { key, verdict, meaning: Meaning::Bytes { digest, since }, is_assembled: false }
+}
+
+#[test]
+fn the_refusal_that_is_shown_is_what_a_developer_reads() {
+    let digest = Digest::parse(&format!("sha256:861f84b50497{}", "0".repeat(52))).expect("a digest");
+    let message = immutable(digest, "2026-11-23T06:00:00Z".parse().expect("a time")).message();
     assert!(read("README.md").contains(&format!("\ndenied: {message}\n")), "README.md does not show `{message}`");
 }
 

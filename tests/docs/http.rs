@@ -6,13 +6,12 @@ use http::{Method, Uri};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use pushonce::gate::classify;
-use pushonce::ledger::TagKey;
 use pushonce::oci::manifest::ManifestError;
-use pushonce::oci::{Algorithm, Digest, RepositoryName, Tag, TagCase};
-use pushonce::policy::{Mutability, Policy, Rule};
-use pushonce::refusal::{Immutable, Meaning, Refusal};
+use pushonce::oci::{Algorithm, Digest, TagCase};
+use pushonce::refusal::{Immutable, Refusal, Unmoved};
 use serde_json::Value;
 
+use super::examples::immutable;
 use super::markdown::{quoted, read, table};
 
 const DOCUMENT: &str = "docs/HTTP.md";
@@ -33,12 +32,10 @@ fn every_path_takes_the_methods_that_are_documented() {
 
 /// One refusal of each kind, but for those that the registry words.
 fn refusals() -> Vec<Refusal> {
-    let key =
-        TagKey { repository: RepositoryName::parse("driftwood/web").expect("a name"), tag: Tag::parse("1.4.0").expect("a tag") };
-    let rule = Rule::new("releases", &[], &["semver:x.y.z"], Mutability::Immutable).expect("a rule");
-    let verdict = Policy::new(vec![rule], Mutability::Mutable).expect("a policy").decide(&key.repository, &key.tag);
     let digest = Digest::of(Algorithm::Sha256, b"first");
-    let meaning = Meaning::Bytes { digest: digest.clone(), since: Timestamp::UNIX_EPOCH };
+    let immutable = immutable(digest.clone(), Timestamp::UNIX_EPOCH);
+    let Immutable { key, verdict, .. } = &immutable;
+    let (key, verdict) = (key.clone(), verdict.clone());
     let text = "a cause".to_owned();
     vec![
         Refusal::malformed(text.clone()),
@@ -51,7 +48,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::ManifestUnknown(key.clone()),
         Refusal::Method { allow: "GET" },
         Refusal::Delete { message: text.clone(), rule: "releases".into() },
-        Refusal::Immutable(Box::new(Immutable { key, verdict, meaning, is_assembled: false })),
+        Refusal::Immutable(Box::new(immutable)),
+        Refusal::Move(Box::new(Unmoved { key, verdict, why: None })),
         Refusal::TooLarge(1),
         Refusal::TooManyTags(32),
         Refusal::TooManyUploads,
